@@ -1,0 +1,43 @@
+// Every limit of shoal, named, in one place. What is over one gets a Status that names it;
+// `shoalctl limits` shows them. Limits that follow from the machine (descriptors, memory) are
+// worked out by the manager at start and only bounded here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace shoal::protocol {
+
+// One message, framing included. Requests are small; a reply may list every arena.
+inline constexpr std::size_t kRequestBytesMax = 64 * 1024;
+inline constexpr std::size_t kReplyBytesMax = 4 * 1024 * 1024;
+// Nesting of pointers in one message.
+inline constexpr int kMessageNestingMax = 16;
+// Descriptors that may ride along with one message.
+inline constexpr std::size_t kMessageDescriptorsMax = 2;
+// Requests in flight per session.
+inline constexpr std::uint32_t kRequestsInFlightMax = 1;
+
+inline constexpr std::uint32_t kSessionsMax = 65'534;  // slots 1..65534 of a lock word
+inline constexpr std::uint32_t kAttachmentsPerSessionMax = 65'536;
+inline constexpr std::uint32_t kReferencesPerAttachmentMax = 1U << 30;
+inline constexpr std::uint32_t kObjectsPerArenaMax = 1U << 20;
+inline constexpr std::uint32_t kSegmentsMax = 1U << 20;
+inline constexpr std::uint32_t kArenasMax = 1'024;
+inline constexpr std::uint32_t kTokensMax = 65'536;
+
+inline constexpr std::size_t kNameBytesMax = 255;
+inline constexpr std::size_t kLabelBytesMax = 63;
+inline constexpr std::size_t kTokenBytesMax = 64;
+inline constexpr std::uint64_t kSegmentBytesMax = std::uint64_t{1} << 46;  // 64 TiB
+inline constexpr double kTokenSecondsMax = 24.0 * 3600;
+
+// A page of a listing. Sized so that a full page of the longest names fits one message.
+inline constexpr std::uint32_t kListPageMax = 64;
+
+// A connection that has not said hello by then is closed.
+inline constexpr int kHelloSecondsMax = 10;
+// Connections that have not said hello.
+inline constexpr std::uint32_t kUngreetedMax = 4'096;
+
+}  // namespace shoal::protocol
