@@ -1,0 +1,58 @@
+// Who uses how much memory: in all, by arena and by uid. Every byte of an object is charged before
+// it is committed and given back when the object is freed; a sparse object is charged in full,
+// since its holders can make all of it resident.
+// Theory: an arena's quota binds its users against each other; `memory_max` binds them all
+// together; what the host has left (MemoryGauge) binds even that.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "daemon/catalog.h"
+
+namespace shoal::daemon {
+
+class Accounts {
+ public:
+  struct User {
+    std::uint64_t committed_bytes = 0;
+    std::uint32_t objects = 0;
+    std::uint32_t sessions = 0;
+  };
+  struct ArenaUse {
+    std::uint64_t committed_bytes = 0;
+    std::uint32_t objects = 0;
+    std::uint32_t sessions = 0;
+  };
+
+  Accounts(const Catalog& catalog, std::uint64_t memory_max_bytes)
+      : catalog_(catalog), memory_max_bytes_(memory_max_bytes) {}
+
+  // RESOURCE_EXHAUSTED, with the table's name and figures; nothing is charged then.
+  absl::Status charge_object(Index arena, uid_t uid, std::uint64_t bytes);
+  void release_object(Index arena, uid_t uid, std::uint64_t bytes);
+  void add_session(Index arena, uid_t uid);
+  void remove_session(Index arena, uid_t uid);
+
+  [[nodiscard]] std::uint64_t memory_max_bytes() const { return memory_max_bytes_; }
+  [[nodiscard]] std::uint64_t committed_bytes() const { return committed_bytes_; }
+  [[nodiscard]] ArenaUse arena(Index arena) const;
+  [[nodiscard]] User user(uid_t uid) const;
+  [[nodiscard]] const absl::flat_hash_map<uid_t, User>& users() const { return users_; }
+
+ private:
+  ArenaUse& arena_use(Index arena);
+  void forget_if_idle(uid_t uid);
+
+  const Catalog& catalog_;
+  std::uint64_t memory_max_bytes_;
+  std::uint64_t committed_bytes_ = 0;
+  std::vector<ArenaUse> arenas_;
+  absl::flat_hash_map<uid_t, User> users_;
+};
+
+}  // namespace shoal::daemon

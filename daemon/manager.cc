@@ -1,0 +1,203 @@
+// See manager.h.
+#include "daemon/manager.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "daemon/clock.h"
+#include "schemas/limits.h"
+#include "schemas/text.h"
+
+namespace shoal::daemon {
+namespace {
+
+using FdObserver = kj::UnixEventPort::FdObserver;
+
+// After running out of descriptors; the kernel does not say when there are some again.
+constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
+constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
+
+}  // namespace
+
+struct Manager::Watch {
+  Watch(kj::UnixEventPort& port, int pidfd, int life)
+      : process(port, pidfd, FdObserver::OBSERVE_READ), life(port, life, FdObserver::OBSERVE_READ) {}
+  FdObserver process;
+  FdObserver life;
+};
+
+Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Service& service,
+                 Log& log, std::uint32_t ungreeted_max)
+    : port_(port),
+      state_(state),
+      listener_(listener),
+      service_(service),
+      log_(log),
+      ungreeted_max_(ungreeted_max),
+      listening_(port, listener.fd(), FdObserver::OBSERVE_READ),
+      scratch_(kj::heapArray<capnp::word>(protocol::kRequestBytesMax / sizeof(capnp::word))),
+      tasks_(*this) {
+  events_.greeted = [this](Peer& peer, bool is_new) {
+    --ungreeted_;
+    const Index slot = peer.connection().slot;
+    // A session that was resumed has one connection: the newest.
+    Peer*& current = peer_of_session_[slot];
+    if (current != nullptr) current->hang_up();
+    current = &peer;
+    if (is_new) watch(slot);
+  };
+  events_.worked = [this] { schedule_laundry(); };
+}
+
+Manager::~Manager() noexcept(false) = default;
+
+kj::Promise<void> Manager::run(kj::Promise<void> stop) {
+  tasks_.add(accept_all());
+  tasks_.add(expire_tokens());
+  return stop;
+}
+
+void Manager::taskFailed(kj::Exception&& exception) {
+  log_(Level::kError, "manager.error", {{"what", exception.getDescription().cStr()}});
+}
+
+kj::Promise<void> Manager::accept_all() {
+  for (;;) {
+    protocol::UniqueFd socket(
+        ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (socket.valid()) {
+      accept_one(std::move(socket));
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EAGAIN) {
+      return listening_.whenBecomesReadable().then([this] { return accept_all(); });
+    }
+    log_(Level::kError, "accept.error",
+         {{"why", std::strerror(errno)}, {"advice", "raise the limit of descriptors (ulimit -n)"}});
+    return port_.getTimer().afterDelay(kAcceptAgainAfter).then([this] { return accept_all(); });
+  }
+}
+
+void Manager::accept_one(protocol::UniqueFd socket) {
+  absl::StatusOr<Identity> who = Identity::of_peer(socket.get());
+  if (!who.ok() || ungreeted_ >= ungreeted_max_) {
+    log_(Level::kWarning, "peer.refused",
+         {{"pid", who.ok() ? who->pid : 0},
+          {"why", who.ok() ? "too many connections before hello" : "the kernel names no peer"}});
+    return;
+  }
+  ++ungreeted_;
+  auto peer = kj::heap<Peer>(port_, std::move(socket), *std::move(who), service_, log_,
+                             std::span(scratch_.begin(), scratch_.size()), events_);
+  Peer& serving = *peer;
+  // Who says nothing for too long is hung up on; the timer goes with the peer.
+  auto deadline = port_.getTimer()
+                      .afterDelay(protocol::kHelloSecondsMax * kj::SECONDS)
+                      .then([&serving] {
+                        if (!serving.greeted()) serving.hang_up();
+                      })
+                      .eagerlyEvaluate(nullptr);
+  // The first look at the socket is left to the loop: the peer may not have written yet.
+  tasks_.add(kj::evalLater([&serving] { return serving.serve(); })
+                 .then([this, &serving] { peer_over(&serving); },
+                       [this, &serving](kj::Exception&& exception) {
+                         peer_over(&serving);
+                         kj::throwFatalException(kj::mv(exception));
+                       })
+                 .attach(kj::mv(deadline), kj::mv(peer)));
+}
+
+void Manager::peer_over(Peer* peer) {
+  if (!peer->greeted()) {
+    --ungreeted_;
+    return;
+  }
+  const Index slot = peer->connection().slot;
+  const auto current = peer_of_session_.find(slot);
+  if (current == peer_of_session_.end() || current->second != peer) return;
+  peer_of_session_.erase(current);
+  if (!same_session(slot, peer->connection().generation)) return;
+  if (state_.sessions.control_lost(slot)) end_session(slot);
+}
+
+bool Manager::same_session(Index slot, std::uint32_t generation) const {
+  return state_.catalog.sessions.in_use(slot) &&
+         state_.sessions.record(slot).generation == generation;
+}
+
+void Manager::watch(Index slot) {
+  watches_[slot] =
+      std::make_unique<Watch>(port_, state_.sessions.pidfd(slot), state_.sessions.life(slot));
+  const std::uint32_t generation = state_.sessions.record(slot).generation;
+  tasks_.add(watch_death(slot, generation));
+  tasks_.add(watch_life(slot, generation));
+}
+
+kj::Promise<void> Manager::watch_death(Index slot, std::uint32_t generation) {
+  return watches_[slot]->process.whenBecomesReadable().then(
+      [this, slot, generation] {
+        if (same_session(slot, generation) && state_.sessions.died(slot)) end_session(slot);
+      },
+      // The session ended while its process goes on: the watch is gone.
+      [](kj::Exception&&) {});
+}
+
+kj::Promise<void> Manager::watch_life(Index slot, std::uint32_t generation) {
+  return watches_[slot]->life.whenBecomesReadable().then(
+      [this, slot, generation]() -> kj::Promise<void> {
+        if (!same_session(slot, generation)) return kj::READY_NOW;
+        // Nothing is ever written; what a peer writes all the same is thrown away, some at a time.
+        char ignored[4096];
+        const ssize_t got = ::read(state_.sessions.life(slot), ignored, sizeof ignored);
+        if (got == 0) {
+          if (state_.sessions.life_hung_up(slot)) end_session(slot);
+          return kj::READY_NOW;
+        }
+        return watch_life(slot, generation);
+      });
+}
+
+// The watches outlive the event that is being handled; they go before the descriptors do.
+void Manager::end_session(Index slot) {
+  const auto current = peer_of_session_.find(slot);
+  if (current != peer_of_session_.end()) {
+    current->second->hang_up();
+    peer_of_session_.erase(current);
+  }
+  tasks_.add(kj::evalLater([this, slot] { return drain(slot); }));
+}
+
+kj::Promise<void> Manager::drain(Index slot) {
+  watches_.erase(slot);
+  const bool more = state_.sessions.drain(slot);
+  schedule_laundry();
+  if (!more) return kj::READY_NOW;
+  return kj::evalLast([this, slot] { return drain(slot); });
+}
+
+void Manager::schedule_laundry() {
+  if (laundry_scheduled_ || state_.store.warm_bytes() == 0) return;
+  laundry_scheduled_ = true;
+  tasks_.add(kj::evalLast([this] { return launder(); }));
+}
+
+kj::Promise<void> Manager::launder() {
+  if (state_.store.launder()) return kj::evalLast([this] { return launder(); });
+  laundry_scheduled_ = false;
+  return kj::READY_NOW;
+}
+
+kj::Promise<void> Manager::expire_tokens() {
+  return port_.getTimer().afterDelay(kTokensLookedAtEvery).then([this] {
+    state_.tokens.expire(boot_ns());
+    return expire_tokens();
+  });
+}
+
+}  // namespace shoal::daemon

@@ -1,0 +1,67 @@
+// The manager: its parts, put together, and the event loop that feeds them. One thread.
+#pragma once
+
+#include <capnp/common.h>
+#include <kj/async-unix.h>
+#include <kj/async.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/listener.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/peer.h"
+#include "daemon/state.h"
+
+namespace shoal::daemon {
+
+class Manager final : private kj::TaskSet::ErrorHandler {
+ public:
+  Manager(kj::UnixEventPort& port, State& state, Listener& listener, Service& service, Log& log,
+          std::uint32_t ungreeted_max);
+  ~Manager() noexcept(false);
+
+  // Serves until `stop` resolves.
+  kj::Promise<void> run(kj::Promise<void> stop);
+
+ private:
+  // What is watched of a session: its process and its life pipe.
+  struct Watch;
+
+  kj::Promise<void> accept_all();
+  void accept_one(protocol::UniqueFd socket);
+  void peer_over(Peer* peer);
+  void watch(Index slot);
+  kj::Promise<void> watch_death(Index slot, std::uint32_t generation);
+  kj::Promise<void> watch_life(Index slot, std::uint32_t generation);
+  void end_session(Index slot);
+  kj::Promise<void> drain(Index slot);
+  void schedule_laundry();
+  kj::Promise<void> launder();
+  kj::Promise<void> expire_tokens();
+  bool same_session(Index slot, std::uint32_t generation) const;
+  void taskFailed(kj::Exception&& exception) override;
+
+  kj::UnixEventPort& port_;
+  State& state_;
+  Listener& listener_;
+  Service& service_;
+  Log& log_;
+  std::uint32_t ungreeted_max_;
+  std::uint32_t ungreeted_ = 0;
+  kj::UnixEventPort::FdObserver listening_;
+  Peer::Events events_;
+  kj::Array<capnp::word> scratch_;
+  absl::flat_hash_map<Index, std::unique_ptr<Watch>> watches_;
+  absl::flat_hash_map<Index, Peer*> peer_of_session_;
+  bool laundry_scheduled_ = false;
+  kj::TaskSet tasks_;
+};
+
+}  // namespace shoal::daemon

@@ -1,0 +1,232 @@
+// See objects.h.
+#include "daemon/objects.h"
+
+#include <sys/stat.h>
+
+#include <optional>
+#include <utility>
+
+#include "schemas/limits.h"
+#include "schemas/names.h"
+#include "schemas/text.h"
+
+namespace shoal::daemon {
+namespace {
+
+using protocol::error;
+
+absl::Status name_taken(std::string_view arena, std::string_view name) {
+  return error(absl::StatusCode::kAlreadyExists, "object \"", name, "\" exists in arena \"", arena,
+               "\"; open it, choose another name, or unlink it first (shoalctl rm)");
+}
+
+std::uint64_t inode_of(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
+
+Objects::State& Objects::state(Index index) {
+  if (index >= states_.size()) states_.resize(index + 1);
+  return states_[index];
+}
+
+Objects::Names& Objects::names(Index arena) {
+  if (arena >= names_.size()) names_.resize(arena + 1);
+  return names_[arena];
+}
+
+Index Objects::find(Index arena, std::string_view name) const {
+  if (arena >= names_.size()) return 0;
+  const auto found = names_[arena].find(name);
+  return found == names_[arena].end() ? 0 : found->second;
+}
+
+Index Objects::get(std::uint64_t id) const {
+  const Index index = index_of(id);
+  const bool there = catalog_.objects.in_use(index) &&
+                     catalog_.objects[index].generation == generation_of(id);
+  return there ? index : 0;
+}
+
+absl::Status Objects::admit(std::uint64_t bytes) {
+  // Warm segments are only worth keeping while nobody needs the memory.
+  if (accounts_.committed_bytes() + store_.warm_bytes() > accounts_.memory_max_bytes()) {
+    store_.drop_warm(accounts_.committed_bytes() + store_.warm_bytes() -
+                     accounts_.memory_max_bytes());
+  }
+  absl::Status status = gauge_.admit(bytes);
+  if (!status.ok() && store_.warm_bytes() > 0) {
+    gauge_.released(store_.warm_bytes());
+    store_.drop_warm(store_.warm_bytes());
+    status = gauge_.admit(bytes);
+  }
+  return status;
+}
+
+absl::StatusOr<Segment> Objects::take_segment(const SegmentSpec& spec, std::uint64_t bytes) {
+  // What is warm is committed already.
+  if (std::optional<Segment> warm = store_.reuse(spec)) return *std::move(warm);
+  if (absl::Status status = admit(bytes); !status.ok()) return status;
+  absl::StatusOr<Segment> made = make_segment(spec);
+  if (!made.ok()) gauge_.released(bytes);
+  return made;
+}
+
+absl::StatusOr<Index> Objects::create(const New& object) {
+  const std::string_view arena = catalog_.arenas[object.arena].name.view();
+  if (!object.name.empty()) {
+    if (absl::Status status = protocol::check_name("object", object.name); !status.ok()) {
+      return status;
+    }
+    if (find(object.arena, object.name) != 0) return name_taken(arena, object.name);
+  }
+  if (object.size_bytes == 0 || object.size_bytes > protocol::kSegmentBytesMax) {
+    return error(absl::StatusCode::kInvalidArgument, "object \"", object.name, "\": size ",
+                 object.size_bytes, "; give 1 to ", protocol::kSegmentBytesMax, " bytes");
+  }
+  if (catalog_.objects.used() >= segments_max_) {
+    return error(absl::StatusCode::kResourceExhausted, "object \"", object.name, "\": there are ",
+                 catalog_.objects.used(),
+                 " segments, the limit \"segments\"; unlink some, or raise the manager's limit of "
+                 "descriptors (ulimit -n) and restart it");
+  }
+  const SessionRecord& creator = catalog_.sessions[object.creator];
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t bytes = (object.size_bytes + kPage - 1) / kPage * kPage;
+  if (absl::Status status = accounts_.charge_object(object.arena, creator.uid, bytes);
+      !status.ok()) {
+    return status;
+  }
+  absl::StatusOr<Segment> segment = take_segment({.size = object.size_bytes,
+                                                  .sealable = object.sealable,
+                                                  .sparse = object.sparse,
+                                                  .huge_pages = object.huge_pages,
+                                                  .numa_node = object.numa_node,
+                                                  .uid = creator.uid},
+                                                 bytes);
+  const Index index = segment.ok() ? catalog_.objects.take() : 0;
+  if (index == 0) {
+    accounts_.release_object(object.arena, creator.uid, bytes);
+    if (!segment.ok()) return segment.status();
+    return error(absl::StatusCode::kResourceExhausted, "the table of objects is full");
+  }
+  ObjectRecord& record = catalog_.objects[index];
+  ++record.generation;
+  record.size_bytes = object.size_bytes;
+  record.committed_bytes = bytes;
+  record.created_ns = object.now_ns;
+  record.inode = inode_of(segment->fd());
+  record.arena = object.arena;
+  record.creator_pid = creator.pid;
+  record.creator_uid = creator.uid;
+  record.creator_slot = object.creator;
+  record.creator_generation = creator.generation;
+  record.page_size_bytes = static_cast<std::uint32_t>(segment->page_size());
+  record.numa_node = object.numa_node;
+  record.kind = static_cast<std::uint16_t>(object.kind);
+  record.lifetime = static_cast<std::uint16_t>(object.lifetime);
+  record.sealable = object.sealable ? 1 : 0;
+  record.sealed = 0;
+  record.sparse = object.sparse ? 1 : 0;
+  record.named = 0;
+  State& fresh = state(index);
+  fresh = State{};
+  fresh.segment = *std::move(segment);
+  catalog_.objects.publish(index);
+  if (!object.name.empty()) put_name(index, object.name);
+  return index;
+}
+
+void Objects::put_name(Index index, std::string_view name) {
+  ObjectRecord& record = catalog_.objects[index];
+  record.name.set(name);
+  record.named = 1;
+  names(record.arena)[record.name.view()] = index;
+  if (record.lifetime == static_cast<std::uint16_t>(wire::Lifetime::SESSION)) add_to_creator(index);
+}
+
+absl::Status Objects::link(Index index, std::string_view name) {
+  if (absl::Status status = protocol::check_name("object", name); !status.ok()) return status;
+  const ObjectRecord& record = catalog_.objects[index];
+  if (record.named != 0) {
+    return error(absl::StatusCode::kFailedPrecondition, "the object has the name \"",
+                 record.name.view(), "\"");
+  }
+  if (find(record.arena, name) != 0) {
+    return name_taken(catalog_.arenas[record.arena].name.view(), name);
+  }
+  put_name(index, name);
+  return absl::OkStatus();
+}
+
+void Objects::unlink(Index index) {
+  ObjectRecord& record = catalog_.objects[index];
+  if (record.named != 0) {
+    if (record.lifetime == static_cast<std::uint16_t>(wire::Lifetime::SESSION)) {
+      remove_from_creator(index);
+    }
+    names(record.arena).erase(record.name.view());
+    record.named = 0;
+  }
+  free_if_unused(index);
+}
+
+void Objects::reference_dropped(Index index) {
+  const ObjectRecord& record = catalog_.objects[index];
+  const bool last = ledger_.of_object(index).references == 0 && tokens(index) == 0;
+  if (!last) return;
+  if (record.lifetime == static_cast<std::uint16_t>(wire::Lifetime::REFERENCED)) {
+    unlink(index);
+  } else {
+    free_if_unused(index);
+  }
+}
+
+void Objects::free_if_unused(Index index) {
+  const ObjectRecord& record = catalog_.objects[index];
+  if (record.named != 0 || tokens(index) != 0 || ledger_.of_object(index).references != 0) return;
+  catalog_.objects.free(index);
+  accounts_.release_object(record.arena, record.creator_uid, record.committed_bytes);
+  const std::uint64_t warm_before = store_.warm_bytes();
+  store_.retire(std::exchange(state(index).segment, Segment{}));
+  const std::uint64_t kept = store_.warm_bytes() - warm_before;
+  if (kept < record.committed_bytes) gauge_.released(record.committed_bytes - kept);
+}
+
+absl::Status Objects::seal(Index index) {
+  absl::Status status = store_.seal(state(index).segment);
+  if (status.ok()) catalog_.objects[index].sealed = 1;
+  return status;
+}
+
+void Objects::add_to_creator(Index index) {
+  const Index slot = catalog_.objects[index].creator_slot;
+  if (slot >= first_of_creator_.size()) first_of_creator_.resize(slot + 1);
+  const Index first = first_of_creator_[slot];
+  state(index).previous_of_creator = 0;
+  state(index).next_of_creator = first;
+  if (first != 0) state(first).previous_of_creator = index;
+  first_of_creator_[slot] = index;
+}
+
+void Objects::remove_from_creator(Index index) {
+  const State& mine = state(index);
+  if (mine.previous_of_creator != 0) {
+    state(mine.previous_of_creator).next_of_creator = mine.next_of_creator;
+  } else {
+    first_of_creator_[catalog_.objects[index].creator_slot] = mine.next_of_creator;
+  }
+  if (mine.next_of_creator != 0) {
+    state(mine.next_of_creator).previous_of_creator = mine.previous_of_creator;
+  }
+}
+
+void Objects::end_of_creator(Index slot) {
+  while (slot < first_of_creator_.size() && first_of_creator_[slot] != 0) {
+    unlink(first_of_creator_[slot]);
+  }
+}
+
+}  // namespace shoal::daemon

@@ -1,0 +1,122 @@
+// The objects: records in the catalog, one segment of memory each, and their names.
+// An object lives while it has a name or a reference (of a session or of a token); whoever takes
+// one of these away calls on `unlink` or `reference_dropped`, and the last one frees the object.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/accounts.h"
+#include "daemon/catalog.h"
+#include "daemon/ledger.h"
+#include "daemon/memory_gauge.h"
+#include "daemon/segment.h"
+#include "schemas/control.capnp.h"
+
+namespace shoal::daemon {
+
+class Objects {
+ public:
+  struct New {
+    std::string_view name;  // empty: anonymous
+    Index arena = 0;
+    wire::Kind kind = wire::Kind::UNKNOWN;
+    wire::Lifetime lifetime = wire::Lifetime::NAMED;
+    std::uint64_t size_bytes = 0;
+    bool sealable = false;
+    bool sparse = false;
+    bool huge_pages = false;
+    int numa_node = -1;
+    Index creator = 0;  // slot
+    std::int64_t now_ns = 0;
+  };
+
+  Objects(Catalog& catalog, const Ledger& ledger, Accounts& accounts, MemoryGauge& gauge,
+          SegmentStore& store, std::uint32_t segments_max)
+      : catalog_(catalog),
+        ledger_(ledger),
+        accounts_(accounts),
+        gauge_(gauge),
+        store_(store),
+        segments_max_(segments_max) {}
+
+  // The object has its name, but no reference yet: the caller attaches at once or calls
+  // `reference_dropped`.
+  absl::StatusOr<Index> create(const New& object);
+
+  [[nodiscard]] Index find(Index arena, std::string_view name) const;  // 0: none
+  [[nodiscard]] Index get(std::uint64_t id) const;                     // 0: gone
+  [[nodiscard]] std::uint64_t id(Index index) const {
+    return make_id(catalog_.objects[index].generation, index);
+  }
+
+  // ALREADY_EXISTS; FAILED_PRECONDITION if the object has a name.
+  absl::Status link(Index index, std::string_view name);
+  void unlink(Index index);
+
+  // A reference of a session or token is gone: perhaps the last.
+  void reference_dropped(Index index);
+  void token_added(Index index) { ++state(index).tokens; }
+  void token_removed(Index index) { --state(index).tokens; }
+  [[nodiscard]] std::uint32_t tokens(Index index) const { return states_[index].tokens; }
+
+  // Unlinks what this session created with lifetime `session`.
+  void end_of_creator(Index slot);
+
+  [[nodiscard]] Segment& segment(Index index) { return states_[index].segment; }
+  [[nodiscard]] SegmentStore& store() { return store_; }
+  [[nodiscard]] const ObjectRecord& record(Index index) const { return catalog_.objects[index]; }
+  absl::Status seal(Index index);
+
+  // In byte order of the names, from the first that begins with `prefix` and is greater than
+  // `after`. `visit(Index)` returns whether to go on; it is called only while names have the prefix.
+  template <typename Visit>
+  void for_each_named(Index arena, std::string_view prefix, std::string_view after,
+                      Visit visit) const {
+    if (arena >= names_.size()) return;
+    const Names& names = names_[arena];
+    auto at = after >= prefix && !after.empty() ? names.upper_bound(after)
+                                                : names.lower_bound(prefix);
+    for (; at != names.end() && at->first.substr(0, prefix.size()) == prefix; ++at) {
+      if (!visit(at->second)) return;
+    }
+  }
+
+  [[nodiscard]] std::uint32_t count() const { return catalog_.objects.used(); }
+  [[nodiscard]] std::uint32_t segments_max() const { return segments_max_; }
+
+ private:
+  using Names = absl::btree_map<std::string_view, Index>;  // keys point into the records
+  struct State {
+    Segment segment;
+    std::uint32_t tokens = 0;
+    // A list of what its creator made with lifetime `session` and is still named.
+    Index previous_of_creator = 0;
+    Index next_of_creator = 0;
+  };
+
+  State& state(Index index);
+  Names& names(Index arena);
+  absl::Status admit(std::uint64_t bytes);
+  absl::StatusOr<Segment> take_segment(const SegmentSpec& spec, std::uint64_t bytes);
+  void put_name(Index index, std::string_view name);
+  void free_if_unused(Index index);
+  void add_to_creator(Index index);
+  void remove_from_creator(Index index);
+
+  Catalog& catalog_;
+  const Ledger& ledger_;
+  Accounts& accounts_;
+  MemoryGauge& gauge_;
+  SegmentStore& store_;
+  std::uint32_t segments_max_;
+  std::vector<State> states_;  // parallel to the object table
+  std::vector<Names> names_;   // parallel to the arena table
+  std::vector<Index> first_of_creator_;  // by slot
+};
+
+}  // namespace shoal::daemon

@@ -1,0 +1,33 @@
+// See recovery.h.
+#include "daemon/recovery.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include "memory/shareable_list.h"
+#include "schemas/control.capnp.h"
+#include "schemas/text.h"
+
+namespace shoal::daemon {
+
+absl::Status recover_object(const Segment& segment, const ObjectRecord& object,
+                            std::uint16_t slot) {
+  // A plain span of bytes has no owner words.
+  if (object.kind != static_cast<std::uint16_t>(wire::Kind::SHAREABLE_LIST)) {
+    return absl::OkStatus();
+  }
+  void* at = ::mmap(nullptr, segment.size(), PROT_READ | PROT_WRITE, MAP_SHARED, segment.fd(), 0);
+  if (at == MAP_FAILED) {
+    return protocol::error(absl::StatusCode::kResourceExhausted, "cannot map object \"",
+                           object.name.view(), "\" for recovery: ", std::strerror(errno));
+  }
+  absl::Status status =
+      memory::orphan(std::span(static_cast<std::byte*>(at), segment.size()), slot);
+  ::munmap(at, segment.size());
+  return status;
+}
+
+}  // namespace shoal::daemon

@@ -1,0 +1,391 @@
+// See service.h. Here: what clients do with objects.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "daemon/clock.h"
+#include "daemon/service.h"
+#include "schemas/names.h"
+#include "schemas/text.h"
+
+namespace shoal::daemon {
+namespace {
+
+using protocol::error;
+using protocol::printable;
+
+const char* kind_name(std::uint16_t kind) {
+  switch (static_cast<wire::Kind>(kind)) {
+    case wire::Kind::SHARED_MEMORY:
+      return "SharedMemory";
+    case wire::Kind::SHAREABLE_LIST:
+      return "ShareableList";
+    default:
+      return "object of unknown kind";
+  }
+}
+
+bool is_kind(wire::Kind kind) {
+  return kind == wire::Kind::SHARED_MEMORY || kind == wire::Kind::SHAREABLE_LIST;
+}
+
+bool is_writable(const AttachmentRecord& attachment) {
+  return attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
+}
+
+// A peer may send any number for an enum.
+wire::Access checked(wire::Access access) {
+  return access == wire::Access::READ_WRITE ? access : wire::Access::READ_ONLY;
+}
+
+absl::Status gone(std::uint64_t id) {
+  return error(absl::StatusCode::kNotFound, "object ", id, " is gone, or was never there");
+}
+
+}  // namespace
+
+absl::StatusOr<Index> Service::named(const Call& call, std::string_view name) const {
+  if (absl::Status status = protocol::check_name("object", name); !status.ok()) return status;
+  const Index arena = parts_.sessions.record(call.peer.slot).arena;
+  const Index object = parts_.objects.find(arena, name);
+  if (object != 0) return object;
+  return error(absl::StatusCode::kNotFound, "no object \"", printable(name), "\" in arena \"",
+               parts_.catalog.arenas[arena].name.view(), "\"; shoalctl ls lists what there is");
+}
+
+absl::StatusOr<Index> Service::held(const Call& call, std::uint64_t id, bool writable) const {
+  const Index object = parts_.objects.get(id);
+  const Index attachment = object == 0 ? 0 : parts_.ledger.find(call.peer.slot, object);
+  if (attachment == 0) return gone(id);
+  if (writable && !is_writable(parts_.catalog.attachments[attachment])) {
+    return error(absl::StatusCode::kPermissionDenied, "object \"",
+                 parts_.objects.record(object).name.view(),
+                 "\" is attached read-only; open it with read-write access");
+  }
+  return object;
+}
+
+absl::Status Service::create(Call& call, wire::Create::Reader create) {
+  if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
+  const std::string_view name = view(create.getName());
+  const Index slot = call.peer.slot;
+  const Index arena = parts_.sessions.record(slot).arena;
+  if (!is_kind(create.getKind())) {
+    return error(absl::StatusCode::kInvalidArgument, "object \"", printable(name),
+                 "\": this manager does not know its kind");
+  }
+  if (create.getLifetime() > wire::Lifetime::REFERENCED) {
+    return error(absl::StatusCode::kInvalidArgument, "object \"", printable(name),
+                 "\": this manager does not know its lifetime");
+  }
+  if (create.getOpenExisting() && !name.empty()) {
+    const Index existing = parts_.objects.find(arena, name);
+    if (existing != 0) {
+      const wire::Access access = checked(create.getOpenAccess());
+      absl::Status status = check_open(call, existing, create.getKind(), access);
+      return status.ok() ? attach(call, existing, access, /*created=*/false) : status;
+    }
+  }
+  const absl::StatusOr<Index> object = parts_.objects.create(
+      {.name = name,
+       .arena = arena,
+       .kind = create.getKind(),
+       .lifetime = create.getLifetime(),
+       .size_bytes = create.getSize(),
+       .sealable = create.getSealable(),
+       .sparse = create.getSparse(),
+       .huge_pages = create.getHugePages(),
+       .numa_node = create.getNumaNode(),
+       .creator = slot,
+       .now_ns = wall_ns()});
+  if (!object.ok()) return object.status();
+  absl::Status status = attach(call, *object, wire::Access::READ_WRITE, /*created=*/true);
+  if (!status.ok()) parts_.objects.unlink(*object);
+  return status;
+}
+
+absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind,
+                                 wire::Access access) const {
+  const ObjectRecord& record = parts_.objects.record(object);
+  if (kind != wire::Kind::UNKNOWN && record.kind != static_cast<std::uint16_t>(kind)) {
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
+                 "\" is a ", kind_name(record.kind), ", not a ",
+                 kind_name(static_cast<std::uint16_t>(kind)), "; open it as what it is");
+  }
+  if (access == wire::Access::READ_ONLY) return absl::OkStatus();
+  if (record.sealed != 0) {
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
+                 "\" is sealed; open it with read-only access");
+  }
+  return require_right(call, /*write=*/true);
+}
+
+absl::Status Service::open(Call& call, wire::Open::Reader open) {
+  if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
+  if (open.isToken()) return open_token(call, open);
+  const absl::StatusOr<Index> object = named(call, view(open.getName()));
+  if (!object.ok()) return object.status();
+  const wire::Access access = checked(open.getAccess());
+  absl::Status status = check_open(call, *object, open.getKind(), access);
+  return status.ok() ? attach(call, *object, access, /*created=*/false) : status;
+}
+
+absl::Status Service::open_token(Call& call, wire::Open::Reader open) {
+  parts_.tokens.expire(boot_ns());
+  const Index token = parts_.tokens.find(view(open.getToken()));
+  const Index object = token == 0 ? 0 : parts_.tokens[token].object;
+  const Index arena = parts_.sessions.record(call.peer.slot).arena;
+  if (object == 0 || parts_.objects.record(object).arena != arena) {
+    return error(absl::StatusCode::kNotFound,
+                 "no such token in this arena: it was opened already, its time is up, or it is of "
+                 "another manager or arena; ask for a new one (share)");
+  }
+  const wire::Access access = checked(open.getAccess());
+  if (access == wire::Access::READ_WRITE &&
+      parts_.tokens[token].access != static_cast<std::uint32_t>(wire::Access::READ_WRITE)) {
+    return error(absl::StatusCode::kPermissionDenied,
+                 "the token was shared by a read-only holder; open it with read-only access");
+  }
+  absl::Status status = check_open(call, object, open.getKind(), access);
+  if (status.ok()) status = attach(call, object, access, /*created=*/false);
+  if (status.ok()) parts_.tokens.take(token);
+  return status;
+}
+
+// One more reference for the session, and the descriptor to map.
+absl::Status Service::attach(Call& call, Index object, wire::Access access, bool created) {
+  absl::Status status = parts_.ledger.attach(call.peer.slot, object, access, 1, wall_ns());
+  if (!status.ok()) return status;
+  status = fill_attached(call, object, access, created);
+  if (!status.ok()) {
+    const Index attachment = parts_.ledger.find(call.peer.slot, object);
+    parts_.ledger.lower(call.peer.slot, object, parts_.catalog.attachments[attachment].count - 1);
+    if (!created) parts_.objects.reference_dropped(object);
+    return status;
+  }
+  call.outcome.object = parts_.objects.id(object);
+  call.outcome.access = static_cast<std::uint8_t>(access);
+  call.outcome.created = created ? 1 : 0;
+  return absl::OkStatus();
+}
+
+absl::Status Service::fill_attached(Call& call, Index object, wire::Access access, bool created) {
+  const Segment& segment = parts_.objects.segment(object);
+  absl::StatusOr<protocol::UniqueFd> descriptor =
+      parts_.objects.store().descriptor(segment, access == wire::Access::READ_WRITE);
+  if (!descriptor.ok()) return descriptor.status();
+  call.answer.descriptors[0] = *std::move(descriptor);
+  const ObjectRecord& record = parts_.objects.record(object);
+  auto out = call.reply.initAttached();
+  out.setObject(parts_.objects.id(object));
+  out.setKind(static_cast<wire::Kind>(record.kind));
+  out.setSize(record.size_bytes);
+  out.setMapSize(segment.map_size());
+  out.setAccess(access);
+  out.setCreated(created);
+  out.setResident(segment.resident());
+  out.setPageSize(record.page_size_bytes);
+  if (!segment.huge_pages_refused().empty()) {
+    out.setHugePagesRefused(segment.huge_pages_refused().c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Service::link(Call& call, wire::Link::Reader link) {
+  if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
+  const absl::StatusOr<Index> object = held(call, link.getObject(), /*writable=*/true);
+  if (!object.ok()) return object.status();
+  absl::Status status = parts_.objects.link(*object, view(link.getName()));
+  if (status.ok()) call.reply.setDone();
+  return status;
+}
+
+absl::Status Service::unlink(Call& call, wire::Unlink::Reader unlink) {
+  if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
+  Index object = 0;
+  if (unlink.isName()) {
+    const absl::StatusOr<Index> found = named(call, view(unlink.getName()));
+    if (!found.ok()) return found.status();
+    object = *found;
+  } else {
+    const absl::StatusOr<Index> found = held(call, unlink.getObject(), /*writable=*/false);
+    if (!found.ok()) return found.status();
+    object = *found;
+    if (parts_.objects.record(object).named == 0) {
+      return error(absl::StatusCode::kNotFound, "object ", unlink.getObject(),
+                   " has no name: it was unlinked already, or is anonymous");
+    }
+  }
+  parts_.objects.unlink(object);
+  call.reply.setDone();
+  return absl::OkStatus();
+}
+
+absl::Status Service::release(Call& call, wire::Release::Reader release) {
+  const Index object = parts_.objects.get(release.getObject());
+  if (object != 0 && parts_.ledger.lower(call.peer.slot, object, release.getCount()) > 0) {
+    parts_.objects.reference_dropped(object);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Service::share(Call& call, wire::Share::Reader share) {
+  const absl::StatusOr<Index> object = held(call, share.getObject(), /*writable=*/false);
+  if (!object.ok()) return object.status();
+  const double seconds = share.getSeconds();
+  if (!std::isfinite(seconds) || seconds <= 0 || seconds > protocol::kTokenSecondsMax) {
+    return error(absl::StatusCode::kInvalidArgument,
+                 "a token is valid for more than 0 and at most ",
+                 static_cast<int>(protocol::kTokenSecondsMax), " seconds");
+  }
+  const std::int64_t now = boot_ns();
+  parts_.tokens.expire(now);
+  const Index attachment = parts_.ledger.find(call.peer.slot, *object);
+  const absl::StatusOr<std::string> text = parts_.tokens.make(
+      *object, static_cast<wire::Access>(parts_.catalog.attachments[attachment].access),
+      now + static_cast<std::int64_t>(seconds * 1e9));
+  if (!text.ok()) return text.status();
+  const TokenRecord& token = parts_.tokens[parts_.tokens.find(*text)];
+  call.outcome.token[0] = token.secret[0];
+  call.outcome.token[1] = token.secret[1];
+  call.reply.setToken(text->c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Service::descriptor(Call& call, wire::Descriptor::Reader wanted) {
+  const bool writable = checked(wanted.getAccess()) == wire::Access::READ_WRITE;
+  const absl::StatusOr<Index> object = held(call, wanted.getObject(), writable);
+  if (!object.ok()) return object.status();
+  return fill_attached(call, *object, checked(wanted.getAccess()), /*created=*/false);
+}
+
+absl::Status Service::seal(Call& call, std::uint64_t id) {
+  const Index known = parts_.objects.get(id);
+  const bool holds = known != 0 && parts_.ledger.find(call.peer.slot, known) != 0;
+  if (holds && parts_.objects.record(known).sealed != 0) {
+    call.reply.setDone();
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<Index> object = held(call, id, /*writable=*/true);
+  if (!object.ok()) return object.status();
+  const ObjectRecord& record = parts_.objects.record(*object);
+  if (record.sealable == 0) {
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
+                 "\" was not created sealable");
+  }
+  absl::Status status;
+  parts_.ledger.for_each_of_object(*object, [&](const AttachmentRecord& other) {
+    if (other.slot == call.peer.slot || !is_writable(other)) return true;
+    const SessionRecord& writer = parts_.sessions.record(other.slot);
+    status = error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
+                   "\" is attached for writing by pid ", writer.pid, " of uid ", writer.uid,
+                   "; let it close the object or attach read-only");
+    return false;
+  });
+  if (status.ok()) status = parts_.objects.seal(*object);
+  if (!status.ok()) return status;
+  // The caller has replaced its mapping by a read-only one.
+  AttachmentRecord& own =
+      parts_.catalog.attachments[parts_.ledger.find(call.peer.slot, *object)];
+  own.access = static_cast<std::uint32_t>(wire::Access::READ_ONLY);
+  call.reply.setDone();
+  return absl::OkStatus();
+}
+
+void Service::describe(wire::Object::Builder out, Index object) const {
+  const ObjectRecord& record = parts_.objects.record(object);
+  const Ledger::Total total = parts_.ledger.of_object(object);
+  out.setId(parts_.objects.id(object));
+  if (record.named != 0) out.setName(std::string(record.name.view()).c_str());
+  out.setKind(static_cast<wire::Kind>(record.kind));
+  out.setSize(record.size_bytes);
+  out.setCommitted(record.committed_bytes);
+  out.setLifetime(static_cast<wire::Lifetime>(record.lifetime));
+  out.setReferences(total.references + parts_.objects.tokens(object));
+  out.setSessions(total.attachments);
+  out.setTokens(parts_.objects.tokens(object));
+  out.setSealable(record.sealable != 0);
+  out.setSealed(record.sealed != 0);
+  out.setSparse(record.sparse != 0);
+  out.setPageSize(record.page_size_bytes);
+  out.setNumaNode(record.numa_node);
+  out.setCreatedNs(record.created_ns);
+  out.setCreatorPid(record.creator_pid);
+  out.setCreatorUid(record.creator_uid);
+  out.setArena(std::string(parts_.catalog.arenas[record.arena].name.view()).c_str());
+}
+
+absl::Status Service::list(Call& call, wire::Listing::Reader listing) {
+  if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
+  const std::string_view prefix = view(listing.getPrefix());
+  if (absl::Status status = protocol::check_prefix(prefix); !status.ok()) return status;
+  const Index arena = parts_.sessions.record(call.peer.slot).arena;
+  const std::uint32_t asked = listing.getMost() == 0 ? protocol::kListPageMax : listing.getMost();
+  const std::size_t most = std::min(asked, protocol::kListPageMax);
+  std::vector<Index> page;
+  if (listing.getAnonymous()) {
+    // Few objects have no name; to find them the table is walked, a page at a time.
+    for (Index i = index_of(listing.getAfterObject()) + 1;
+         i < parts_.catalog.objects.end() && page.size() <= most; ++i) {
+      const bool wanted = parts_.catalog.objects.in_use(i) &&
+                          parts_.objects.record(i).arena == arena &&
+                          parts_.objects.record(i).named == 0;
+      if (wanted) page.push_back(i);
+    }
+  } else {
+    parts_.objects.for_each_named(arena, prefix, view(listing.getAfter()), [&](Index object) {
+      page.push_back(object);
+      return page.size() <= most;
+    });
+  }
+  auto out = call.reply.initObjects();
+  out.setMore(page.size() > most);
+  page.resize(std::min(page.size(), most));
+  auto objects = out.initObjects(static_cast<unsigned>(page.size()));
+  for (std::size_t i = 0; i < page.size(); ++i) {
+    describe(objects[static_cast<unsigned>(i)], page[i]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Service::stat(Call& call, wire::Target::Reader target) {
+  if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
+  Index object = 0;
+  if (target.isName()) {
+    const absl::StatusOr<Index> found = named(call, view(target.getName()));
+    if (!found.ok()) return found.status();
+    object = *found;
+  } else {
+    object = parts_.objects.get(target.getObject());
+    const bool visible =
+        object != 0 &&
+        parts_.arenas.rights(parts_.objects.record(object).arena, call.peer.who).read;
+    if (!visible) return gone(target.getObject());
+  }
+  std::vector<const AttachmentRecord*> page;
+  parts_.ledger.for_each_of_object(object, [&](const AttachmentRecord& attachment) {
+    page.push_back(&attachment);
+    return page.size() < protocol::kListPageMax;
+  });
+  auto out = call.reply.initHolders();
+  describe(out.initObject(), object);
+  out.setMore(parts_.ledger.of_object(object).attachments -
+              static_cast<std::uint32_t>(page.size()));
+  auto holders = out.initHolders(static_cast<unsigned>(page.size()));
+  for (std::size_t i = 0; i < page.size(); ++i) {
+    const Index slot = page[i]->slot;
+    const SessionRecord& session = parts_.sessions.record(slot);
+    auto holder = holders[static_cast<unsigned>(i)];
+    holder.setSession(parts_.sessions.id(slot));
+    holder.setPid(session.pid);
+    holder.setUid(session.uid);
+    holder.setLabel(std::string(parts_.sessions.label(slot)).c_str());
+    holder.setSinceNs(page[i]->since_ns);
+    holder.setReferences(page[i]->count);
+    holder.setAccess(static_cast<wire::Access>(page[i]->access));
+    holder.setState(std::string(parts_.sessions.state_name(slot)).c_str());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace shoal::daemon

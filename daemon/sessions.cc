@@ -1,0 +1,233 @@
+// See sessions.h.
+#include "daemon/sessions.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "daemon/liveness.h"
+#include "daemon/random.h"
+#include "daemon/recovery.h"
+#include "memory/session_page.h"
+#include "schemas/protocol.h"
+#include "schemas/text.h"
+
+namespace shoal::daemon {
+namespace {
+
+using protocol::error;
+using protocol::UniqueFd;
+
+// References dropped before others get their turn.
+constexpr int kDrainAtOnce = 64;
+// What one uid other than root and the manager's may have of all sessions.
+constexpr std::uint32_t kShareOfOneUid = 4;
+
+absl::Status no_descriptor(const char* what) {
+  return error(absl::StatusCode::kResourceExhausted, "the manager cannot make a ", what, ": ",
+               std::strerror(errno), "; raise its limit of descriptors (ulimit -n)");
+}
+
+}  // namespace
+
+Sessions::Runtime& Sessions::runtime(Index slot) {
+  if (slot >= runtimes_.size()) runtimes_.resize(slot + 1);
+  return runtimes_[slot];
+}
+
+absl::StatusOr<Sessions::Opened> Sessions::open(const Identity& who, New session,
+                                                bool may_use_all) {
+  const std::uint32_t of_uid = accounts_.user(who.uid).sessions;
+  const std::uint32_t most = may_use_all ? sessions_max_ : sessions_max_ / kShareOfOneUid;
+  if (catalog_.sessions.used() >= sessions_max_ || of_uid >= most) {
+    return error(absl::StatusCode::kResourceExhausted, "there are ", catalog_.sessions.used(),
+                 " sessions, ", of_uid, " of uid ", who.uid, "; the limit \"sessions\" is ",
+                 sessions_max_, ", and ", most,
+                 " for this uid: end some, or start the manager with a larger --sessions-max and "
+                 "limit of descriptors");
+  }
+  int pipe_ends[2];
+  if (::pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) != 0) return no_descriptor("life pipe");
+  Runtime fresh;
+  fresh.life = UniqueFd(pipe_ends[0]);
+  Opened opened;
+  opened.life = UniqueFd(pipe_ends[1]);
+  const Index slot = catalog_.sessions.take();
+  if (slot == 0) {
+    return error(absl::StatusCode::kResourceExhausted, "there are ", catalog_.sessions.capacity(),
+                 " sessions, the limit \"sessions\"");
+  }
+  SessionRecord& record = catalog_.sessions[slot];
+  ++record.generation;
+  const memory::SessionPage content{.magic = memory::kSessionPageMagic,
+                                    .layout = protocol::kLayoutVersion,
+                                    .slot = static_cast<std::uint16_t>(slot),
+                                    .reserved = 0,
+                                    .session = id(slot)};
+  absl::StatusOr<Segment> page = make_segment({.size = memory::kSessionPageBytes});
+  absl::StatusOr<UniqueFd> lent = page.ok() ? reopen(page->fd(), /*writable=*/true) : page.status();
+  if (!lent.ok() || ::pwrite(page->fd(), &content, sizeof content, 0) != sizeof content) {
+    catalog_.sessions.free(slot);
+    return lent.ok() ? no_descriptor("session page") : lent.status();
+  }
+  fresh.page = *std::move(page);
+  opened.page = *std::move(lent);
+  fill_random(record.secret);
+  record.pid = static_cast<std::uint32_t>(who.pid);
+  record.uid = who.uid;
+  record.gid = who.gid;
+  record.arena = session.arena;
+  record.since_ns = session.now_ns;
+  record.last = Outcome{};
+  struct stat status {};
+  record.page_inode = ::fstat(fresh.page.fd(), &status) == 0 ? status.st_ino : 0;
+  record.label_bytes =
+      static_cast<std::uint8_t>(std::min(session.label.size(), sizeof record.label));
+  std::memcpy(record.label, session.label.data(), record.label_bytes);
+  catalog_.sessions.publish(slot, static_cast<std::uint32_t>(SessionState::kLive));
+  fresh.pidfd = std::move(session.pidfd);
+  fresh.connected = true;
+  runtime(slot) = std::move(fresh);
+  accounts_.add_session(session.arena, who.uid);
+  opened.slot = slot;
+  log_(Level::kInfo, "session.open",
+       {{"session", id(slot)},
+        {"slot", slot},
+        {"pid", who.pid},
+        {"uid", who.uid},
+        {"label", label(slot)},
+        {"arena", catalog_.arenas[session.arena].name.view()}});
+  return opened;
+}
+
+Index Sessions::find(const Secret& secret) const {
+  const Index slot = index_of(secret.session);
+  if (!catalog_.sessions.in_use(slot)) return 0;
+  const SessionRecord& record = catalog_.sessions[slot];
+  // Not short-circuited: how long it takes says nothing about the secret.
+  const std::uint64_t difference = (record.generation ^ generation_of(secret.session)) |
+                                   (record.secret[0] ^ secret.words[0]) |
+                                   (record.secret[1] ^ secret.words[1]);
+  return difference == 0 ? slot : 0;
+}
+
+Sessions::Secret Sessions::secret(Index slot) const {
+  const SessionRecord& record = catalog_.sessions[slot];
+  return {.session = id(slot), .words = {record.secret[0], record.secret[1]}};
+}
+
+absl::StatusOr<Index> Sessions::resume(const Secret& secret, const Identity& who) {
+  const Index slot = find(secret);
+  const bool alive = slot != 0 && record(slot).state.load(std::memory_order_relaxed) ==
+                                      static_cast<std::uint32_t>(SessionState::kLive);
+  if (!alive || record(slot).uid != who.uid ||
+      record(slot).pid != static_cast<std::uint32_t>(who.pid)) {
+    return error(absl::StatusCode::kNotFound,
+                 "this manager does not know the session: it was started anew, or the session "
+                 "ended; connect again and open the objects anew");
+  }
+  return slot;
+}
+
+std::string_view Sessions::label(Index slot) const {
+  const SessionRecord& session = record(slot);
+  return {session.label, session.label_bytes};
+}
+
+std::string_view Sessions::state_name(Index slot) const {
+  if (slot >= runtimes_.size()) return "free";
+  const Runtime& runtime = runtimes_[slot];
+  const auto state =
+      static_cast<SessionState>(record(slot).state.load(std::memory_order_relaxed));
+  if (state == SessionState::kRecovering) return "recovering";
+  if (runtime.dead) return "dying";
+  return runtime.life_over ? "quarantined" : "live";
+}
+
+bool Sessions::died(Index slot) {
+  Runtime& session = runtime(slot);
+  if (session.dead) return false;
+  session.dead = true;
+  record(slot).state.store(static_cast<std::uint32_t>(SessionState::kDying),
+                           std::memory_order_release);
+  log_(Level::kInfo, "session.death", {{"session", id(slot)}, {"pid", record(slot).pid}});
+  recover(slot);
+  return end_if_unused(slot);
+}
+
+bool Sessions::life_hung_up(Index slot) {
+  runtime(slot).life_over = true;
+  return end_if_unused(slot);
+}
+
+bool Sessions::control_lost(Index slot) {
+  runtime(slot).connected = false;
+  return end_if_unused(slot);
+}
+
+bool Sessions::end_if_unused(Index slot) {
+  Runtime& session = runtime(slot);
+  if (!session.life_over) return false;
+  if (!session.dead) {
+    if (session.connected) return false;
+    const bool unmapped = session.page.alone();
+    (void)session.page.take_spare();
+    if (!unmapped) {
+      log_(Level::kWarning, "session.quarantine",
+           {{"session", id(slot)},
+            {"pid", record(slot).pid},
+            {"why", "closed its descriptors but still maps its session page"}});
+      return false;
+    }
+    recover(slot);
+  }
+  const bool first =
+      record(slot).state.exchange(static_cast<std::uint32_t>(SessionState::kRecovering)) !=
+      static_cast<std::uint32_t>(SessionState::kRecovering);
+  return first;
+}
+
+// What must not wait for the references: the process will not run another instruction on them.
+void Sessions::recover(Index slot) {
+  objects_.end_of_creator(slot);
+  std::vector<Index> lists;
+  ledger_.for_each_of_session(slot, [&](const AttachmentRecord& attachment) {
+    const ObjectRecord& object = objects_.record(attachment.object);
+    const bool writable = attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
+    if (writable && object.sealed == 0) lists.push_back(attachment.object);
+    return true;
+  });
+  for (const Index object : lists) {
+    const absl::Status status = recover_object(objects_.segment(object), objects_.record(object),
+                                               static_cast<std::uint16_t>(slot));
+    if (!status.ok()) {
+      log_(Level::kWarning, "object.recovery",
+           {{"object", objects_.id(object)}, {"why", status.message()}});
+    }
+  }
+}
+
+bool Sessions::drain(Index slot) {
+  for (int i = 0; i < kDrainAtOnce; ++i) {
+    const Index object = ledger_.any_of(slot);
+    if (object == 0) {
+      const std::uint64_t session = id(slot);
+      accounts_.remove_session(record(slot).arena, record(slot).uid);
+      runtime(slot) = Runtime{};
+      catalog_.sessions.free(slot);
+      log_(Level::kInfo, "session.end", {{"session", session}});
+      return false;
+    }
+    ledger_.lower(slot, object, 0);
+    objects_.reference_dropped(object);
+  }
+  return true;
+}
+
+}  // namespace shoal::daemon

@@ -1,0 +1,108 @@
+// Sessions: one connected client process each, from hello until nothing of it is left.
+//
+//   live ------------- process dead ----------> dying --- life pipe hung up ---> recovering -> free
+//     \-- control socket and life pipe hung up, page not mapped: exec or a clean end ---^
+//
+// Locks are recovered at death; references go when the life pipe has hung up too, because a forked
+// child may still use them. When socket and pipe are closed but the process lives and still maps
+// its session page, it has closed all its descriptors: its references stay until it is dead
+// (quarantined; never guessed). A slot is given out again only after recovery has ended.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/accounts.h"
+#include "daemon/catalog.h"
+#include "daemon/identity.h"
+#include "daemon/ledger.h"
+#include "daemon/log.h"
+#include "daemon/objects.h"
+#include "schemas/unique_fd.h"
+
+namespace shoal::daemon {
+
+class Sessions {
+ public:
+  struct New {
+    std::string_view label;
+    Index arena = 0;  // 0: for administration only
+    protocol::UniqueFd pidfd;
+    std::int64_t now_ns = 0;
+  };
+  struct Opened {
+    Index slot = 0;
+    protocol::UniqueFd life;  // the write end, for the client
+    protocol::UniqueFd page;
+  };
+  struct Secret {
+    std::uint64_t session = 0;
+    std::uint64_t words[2] = {};
+  };
+
+  Sessions(Catalog& catalog, Ledger& ledger, Objects& objects, Accounts& accounts, Log& log,
+           std::uint32_t sessions_max)
+      : catalog_(catalog),
+        ledger_(ledger),
+        objects_(objects),
+        accounts_(accounts),
+        log_(log),
+        sessions_max_(sessions_max) {}
+
+  // RESOURCE_EXHAUSTED names the limit. `may_use_all`: not held to one uid's share.
+  absl::StatusOr<Opened> open(const Identity& who, New session, bool may_use_all);
+  // Goes on with a session after its control socket was lost: its slot. NOT_FOUND: unknown.
+  absl::StatusOr<Index> resume(const Secret& secret, const Identity& who);
+  // The session that the secret names, 0 if none: whatever its state.
+  [[nodiscard]] Index find(const Secret& secret) const;
+  [[nodiscard]] Secret secret(Index slot) const;
+
+  // What was seen of the session. Each returns whether its references may go now (`drain`).
+  bool died(Index slot);
+  bool life_hung_up(Index slot);
+  bool control_lost(Index slot);
+  void control_connected(Index slot) { runtime(slot).connected = true; }
+
+  // Drops some references of a session that has ended; whether more is to do. Frees the slot at
+  // the end.
+  bool drain(Index slot);
+
+  [[nodiscard]] SessionRecord& record(Index slot) { return catalog_.sessions[slot]; }
+  [[nodiscard]] const SessionRecord& record(Index slot) const { return catalog_.sessions[slot]; }
+  [[nodiscard]] std::uint64_t id(Index slot) const {
+    return make_id(record(slot).generation, slot);
+  }
+  [[nodiscard]] std::string_view label(Index slot) const;
+  [[nodiscard]] std::string_view state_name(Index slot) const;
+  [[nodiscard]] int pidfd(Index slot) { return runtime(slot).pidfd.get(); }
+  [[nodiscard]] int life(Index slot) { return runtime(slot).life.get(); }
+  [[nodiscard]] bool connected(Index slot) { return runtime(slot).connected; }
+  [[nodiscard]] std::uint32_t sessions_max() const { return sessions_max_; }
+
+ private:
+  struct Runtime {
+    protocol::UniqueFd pidfd;
+    protocol::UniqueFd life;  // read end
+    Segment page;
+    bool connected = false;
+    bool dead = false;
+    bool life_over = false;
+  };
+
+  Runtime& runtime(Index slot);
+  bool end_if_unused(Index slot);
+  void recover(Index slot);
+
+  Catalog& catalog_;
+  Ledger& ledger_;
+  Objects& objects_;
+  Accounts& accounts_;
+  Log& log_;
+  std::uint32_t sessions_max_;
+  std::vector<Runtime> runtimes_;  // parallel to the session table
+};
+
+}  // namespace shoal::daemon

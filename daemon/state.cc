@@ -1,0 +1,50 @@
+// See state.h.
+#include "daemon/state.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "daemon/clock.h"
+#include "schemas/limits.h"
+
+namespace shoal::daemon {
+namespace {
+
+// For the listener, the log, the loop itself, and what is open for an instant.
+constexpr std::uint64_t kOwnDescriptors = 64;
+constexpr std::uint64_t kDescriptorsPerSession = 4;
+
+}  // namespace
+
+DescriptorBudget DescriptorBudget::of(std::uint64_t descriptors, std::uint32_t sessions_max) {
+  const std::uint64_t free = descriptors > kOwnDescriptors ? descriptors - kOwnDescriptors : 8;
+  const auto at_most = [](std::uint64_t share, std::uint32_t limit) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(share, limit));
+  };
+  return {.segments = at_most(free / 2, protocol::kSegmentsMax),
+          .sessions = at_most(free * 3 / 8 / kDescriptorsPerSession,
+                              std::min(sessions_max, protocol::kSessionsMax)),
+          .ungreeted = at_most(free / 8, protocol::kUngreetedMax)};
+}
+
+State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& budget, Log& log_to)
+    : log(log_to),
+      catalog(std::move(fresh)),
+      store(options.warm_bytes),
+      accounts(catalog, options.memory_max),
+      arenas(catalog, accounts, ::geteuid()),
+      ledger(catalog),
+      objects(catalog, ledger, accounts, gauge, store, budget.segments),
+      tokens(catalog, objects),
+      sessions(catalog, ledger, objects, accounts, log, budget.sessions) {
+  // The table of arenas is empty and the name is good: this cannot fail.
+  (void)arenas.create({.name = kDefaultArena,
+                       .mode = options.default_mode,
+                       .quota_bytes = options.default_quota,
+                       .owner_uid = ::geteuid(),
+                       .owner_gid = ::getegid()},
+                      wall_ns());
+}
+
+}  // namespace shoal::daemon

@@ -1,0 +1,56 @@
+// What the manager knows, without sockets or an event loop: built once by main, and by tests and
+// fuzzers that have no main.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "daemon/accounts.h"
+#include "daemon/arenas.h"
+#include "daemon/catalog.h"
+#include "daemon/ledger.h"
+#include "daemon/log.h"
+#include "daemon/memory_gauge.h"
+#include "daemon/objects.h"
+#include "daemon/options.h"
+#include "daemon/segment.h"
+#include "daemon/service.h"
+#include "daemon/sessions.h"
+#include "daemon/tokens.h"
+
+namespace shoal::daemon {
+
+// How many descriptors there are for what; each takes some.
+struct DescriptorBudget {
+  std::uint32_t segments = 0;
+  std::uint32_t sessions = 0;
+  std::uint32_t ungreeted = 0;
+
+  // Shares out `descriptors`, the process's limit: half for segments (one each), three eighths for
+  // sessions (control socket, pidfd, life pipe, page), the rest for connections before hello.
+  static DescriptorBudget of(std::uint64_t descriptors, std::uint32_t sessions_max);
+};
+
+class State {
+ public:
+  State(Catalog&& fresh, const Options& options, const DescriptorBudget& budget, Log& log);
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  [[nodiscard]] Parts parts() {
+    return {catalog, accounts, arenas, ledger, objects, tokens, sessions, gauge, log};
+  }
+
+  Log& log;
+  Catalog catalog;
+  MemoryGauge gauge;
+  SegmentStore store;
+  Accounts accounts;
+  Arenas arenas;
+  Ledger ledger;
+  Objects objects;
+  Tokens tokens;
+  Sessions sessions;
+};
+
+}  // namespace shoal::daemon
