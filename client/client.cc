@@ -1,0 +1,178 @@
+// Implements <shoal/client.h> and <shoal/object.h>.
+#include "shoal/client.h"
+
+#include <utility>
+
+#include "client/reference.h"
+#include "client/session.h"
+#include "client/wire.h"
+#include "schemas/text.h"
+
+namespace shoal {
+
+using internal::Descriptors;
+using internal::expect_done;
+using internal::from_wire;
+using internal::set_text;
+using internal::unexpected;
+
+std::string_view kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::kSharedMemory:
+      return "SharedMemory";
+    case Kind::kShareableList:
+      return "ShareableList";
+    case Kind::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view lifetime_name(Lifetime lifetime) {
+  switch (lifetime) {
+    case Lifetime::kNamed:
+      return "named";
+    case Lifetime::kSession:
+      return "session";
+    case Lifetime::kReferenced:
+      return "referenced";
+  }
+  return "unknown";
+}
+
+Client::Client(std::shared_ptr<internal::Session> session) : session_(std::move(session)) {}
+
+absl::StatusOr<Client> Client::connect(const ClientOptions& options) {
+  auto session = internal::Session::open(options, /*with_arena=*/true);
+  if (!session.ok()) return session.status();
+  return Client(*std::move(session));
+}
+
+absl::StatusOr<Client> Client::connect_for_administration(const ClientOptions& options) {
+  auto session = internal::Session::open(options, /*with_arena=*/false);
+  if (!session.ok()) return session.status();
+  return Client(*std::move(session));
+}
+
+const ClientOptions& Client::options() const { return session_->options(); }
+
+absl::Status Client::ping() const {
+  return session_->call([](wire::Request::Builder request) { request.setPing(); },
+                        [](wire::Reply::Reader reply, Descriptors&) {
+                          return reply.isPong() ? absl::OkStatus() : unexpected();
+                        });
+}
+
+absl::Status Client::unlink(std::string_view name) const {
+  return session_->call(
+      [&](wire::Request::Builder request) {
+        auto unlink = request.initUnlink();
+        set_text([&](unsigned size) { return unlink.initName(size); }, name);
+      },
+      expect_done);
+}
+
+absl::Status Client::end_session() const {
+  return session_->call([](wire::Request::Builder request) { request.setGoodbye(); }, expect_done);
+}
+
+Arena Client::arena(std::string_view name) const { return Arena(session_, std::string(name)); }
+
+absl::StatusOr<std::vector<ObjectInfo>> Client::list(std::string_view prefix) const {
+  std::vector<ObjectInfo> all;
+  for (bool more = true; more;) {
+    const std::string after = all.empty() ? std::string() : all.back().name;
+    absl::Status status = session_->call(
+        [&](wire::Request::Builder request) {
+          auto list = request.initList();
+          set_text([&](unsigned size) { return list.initPrefix(size); }, prefix);
+          set_text([&](unsigned size) { return list.initAfter(size); }, after);
+        },
+        [&](wire::Reply::Reader reply, Descriptors&) {
+          if (!reply.isObjects()) return unexpected();
+          const auto page = reply.getObjects();
+          for (const auto object : page.getObjects()) all.push_back(from_wire(object));
+          more = page.getMore() && page.getObjects().size() > 0;
+          return absl::OkStatus();
+        });
+    if (!status.ok()) return status;
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<ObjectInfo>> Client::list_unnamed() const {
+  std::vector<ObjectInfo> all;
+  for (bool more = true; more;) {
+    const std::uint64_t after = all.empty() ? 0 : all.back().id;
+    absl::Status status = session_->call(
+        [&](wire::Request::Builder request) {
+          auto list = request.initList();
+          list.setAnonymous(true);
+          list.setAfterObject(after);
+        },
+        [&](wire::Reply::Reader reply, Descriptors&) {
+          if (!reply.isObjects()) return unexpected();
+          const auto page = reply.getObjects();
+          for (const auto object : page.getObjects()) all.push_back(from_wire(object));
+          more = page.getMore() && page.getObjects().size() > 0;
+          return absl::OkStatus();
+        });
+    if (!status.ok()) return status;
+  }
+  return all;
+}
+
+namespace {
+
+absl::StatusOr<ObjectStat> stat_of(
+    internal::Session& session, absl::FunctionRef<void(wire::Target::Builder)> fill_target) {
+  ObjectStat stat;
+  absl::Status status = session.call(
+      [&](wire::Request::Builder request) { fill_target(request.initStat()); },
+      [&](wire::Reply::Reader reply, Descriptors&) {
+        if (!reply.isHolders()) return unexpected();
+        const auto holders = reply.getHolders();
+        stat.object = from_wire(holders.getObject());
+        for (const auto holder : holders.getHolders()) stat.holders.push_back(from_wire(holder));
+        stat.holders_left_out = holders.getMore();
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return stat;
+}
+
+}  // namespace
+
+absl::StatusOr<ObjectStat> Client::stat(std::string_view name) const {
+  return stat_of(*session_, [&](wire::Target::Builder target) {
+    set_text([&](unsigned size) { return target.initName(size); }, name);
+  });
+}
+
+absl::StatusOr<ObjectStat> Client::stat_by_id(std::uint64_t id) const {
+  return stat_of(*session_, [&](wire::Target::Builder target) { target.setObject(id); });
+}
+
+absl::StatusOr<Token> Client::share_reference(
+    const std::shared_ptr<internal::Reference>& reference, absl::Duration valid_for) const {
+  if (reference == nullptr) {
+    return absl::FailedPreconditionError("the object is closed and cannot be shared");
+  }
+  Token token;
+  // Asked through the session that holds the reference, whichever client made it.
+  absl::Status status = reference->session->call(
+      [&](wire::Request::Builder request) {
+        auto share = request.initShare();
+        share.setObject(reference->object);
+        share.setSeconds(absl::ToDoubleSeconds(valid_for));
+      },
+      [&](wire::Reply::Reader reply, Descriptors&) {
+        if (!reply.isToken()) return unexpected();
+        token.text = internal::to_string(reply.getToken());
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return token;
+}
+
+}  // namespace shoal

@@ -1,0 +1,55 @@
+// See mapping.h.
+#include "client/mapping.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "schemas/text.h"
+
+
+namespace shoal::internal {
+namespace {
+
+using protocol::error;
+
+int protection(Access access) {
+  return access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+absl::Status cannot_map(std::uint64_t bytes) {
+  return error(absl::StatusCode::kResourceExhausted, "cannot map ", bytes,
+               " bytes: ", std::strerror(errno),
+               "; raise the limits of address space (ulimit -v) and locked memory (ulimit -l)");
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Mapping>> Mapping::map(int fd, std::uint64_t size,
+                                                      std::uint64_t bytes, Access access,
+                                                      Pages pages) {
+  // Touching a page that the file does not have is a SIGBUS.
+  struct stat status {};
+  if (size > bytes || ::fstat(fd, &status) != 0 ||
+      static_cast<std::uint64_t>(status.st_size) < size) {
+    return error(absl::StatusCode::kDataLoss, "the manager sent a descriptor of ",
+                 status.st_size, " bytes for an object of ", size);
+  }
+  const int now = pages == Pages::kNow ? MAP_POPULATE : 0;
+  void* at = ::mmap(nullptr, bytes, protection(access), MAP_SHARED | now, fd, 0);
+  if (at == MAP_FAILED) return cannot_map(bytes);
+  // A core dump of every process need not hold every segment.
+  ::madvise(at, bytes, MADV_DONTDUMP);
+  return std::make_shared<Mapping>(static_cast<std::byte*>(at), size, bytes);
+}
+
+Mapping::~Mapping() { ::munmap(at_, bytes_); }
+
+absl::Status Mapping::replace(int fd, Access access) {
+  void* at = ::mmap(at_, bytes_, protection(access), MAP_SHARED | MAP_FIXED, fd, 0);
+  return at == MAP_FAILED ? cannot_map(bytes_) : absl::OkStatus();
+}
+
+}  // namespace shoal::internal

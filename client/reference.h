@@ -1,0 +1,37 @@
+// One reference of this session to an object: given back when the last proxy that shares it goes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "client/mapping.h"
+#include "client/session.h"
+#include "shoal/object.h"
+#include "shoal/shared_memory.h"
+
+namespace shoal::internal {
+
+class Reference {
+ public:
+  Reference(std::shared_ptr<Session> session, std::shared_ptr<Mapping> mapping)
+      : session(std::move(session)), mapping(std::move(mapping)) {}
+  Reference(const Reference&) = delete;
+  Reference& operator=(const Reference&) = delete;
+  // Unmaps first, so that the manager finds the memory unused.
+  ~Reference() {
+    mapping.reset();
+    session->release(object);
+  }
+
+  std::shared_ptr<Session> session;
+  std::shared_ptr<Mapping> mapping;
+  std::uint64_t object = 0;
+  Kind kind = Kind::kUnknown;
+  Access access = Access::kReadWrite;
+  bool created = false;
+  std::string name;
+  PageReport pages;
+};
+
+}  // namespace shoal::internal

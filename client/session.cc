@@ -1,0 +1,334 @@
+// See session.h. Here: calls, the connection, and references. Forks: session_fork.cc.
+#include "client/session.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "client/reference.h"
+#include "memory/session_page.h"
+#include "schemas/names.h"
+#include "schemas/protocol.h"
+#include "schemas/socket_path.h"
+#include "schemas/text.h"
+
+namespace shoal::internal {
+namespace {
+
+using protocol::error;
+
+// Segments up to this size are mapped whole at once when their pages are there: cheaper than a
+// page fault for each.
+constexpr std::uint64_t kMapWholeBytesMax = 4 << 20;
+constexpr absl::Duration kReconnectEvery = absl::Milliseconds(20);
+
+constexpr char kHowToStart[] = "start one with shoald, or shoal::Manager::start()";
+
+absl::Status descriptors_closed() {
+  return error(absl::StatusCode::kUnavailable,
+               "this process closed the descriptors of its connection to the manager; mapped "
+               "memory stays usable, for anything else connect again (shoal::Client::connect)");
+}
+
+}  // namespace
+
+Session::Session(ClientOptions options, bool with_arena)
+    : options_(std::move(options)), with_arena_(with_arena), epoch_(fork_epoch()) {}
+
+// With the last proxy gone nobody else uses this. The page goes before the descriptors: the manager
+// looks at it when they hang up.
+Session::~Session() {
+  page_.reset();
+  channel_.close();
+  life_.close();
+}
+
+absl::StatusOr<std::shared_ptr<Session>> Session::open(ClientOptions options, bool with_arena) {
+  if (options.label.empty()) options.label = program_invocation_short_name;
+  if (options.label.size() > protocol::kLabelBytesMax) {
+    options.label.resize(protocol::kLabelBytesMax);
+  }
+  if (options.arena.empty()) {
+    const char* arena = ::getenv("SHOAL_ARENA");
+    options.arena = arena == nullptr || *arena == '\0' ? "default" : arena;
+  }
+  if (options.control_timeout <= absl::ZeroDuration() ||
+      options.op_timeout < absl::ZeroDuration()) {
+    return error(absl::StatusCode::kInvalidArgument,
+                 "ClientOptions: control_timeout must be positive and op_timeout not negative");
+  }
+  if (absl::Status status = protocol::check_name("arena", options.arena); !status.ok()) {
+    return status;
+  }
+  std::shared_ptr<Session> session(new Session(std::move(options), with_arena));
+  const std::lock_guard lock(session->call_mutex_);
+  absl::Status status = session->connect_anywhere();
+  if (status.ok()) status = session->hello(/*resume=*/false);
+  if (!status.ok()) return status;
+  return session;
+}
+
+absl::Status Session::connect_anywhere() {
+  std::string tried;
+  const std::vector<std::string> paths =
+      socket_path_.empty() ? protocol::candidate_sockets(options_.socket)
+                           : std::vector<std::string>{socket_path_};
+  absl::StatusCode code = absl::StatusCode::kUnavailable;
+  for (const std::string& path : paths) {
+    absl::StatusOr<Channel> channel = Channel::connect(path, options_.control_timeout);
+    if (channel.ok()) {
+      channel_ = *std::move(channel);
+      socket_path_ = path;
+      return absl::OkStatus();
+    }
+    if (!absl::IsUnavailable(channel.status())) code = channel.status().code();
+    protocol::append(tried, tried.empty() ? "" : "; ");
+    protocol::append(tried, protocol::to_std(channel.status().message()));
+  }
+  return error(code, "no manager answers (", tried, "): ", kHowToStart);
+}
+
+void Session::fill_secret(wire::Secret::Builder out, const Secret& secret) {
+  out.setSession(secret.session);
+  out.setHigh(secret.high);
+  out.setLow(secret.low);
+}
+
+absl::Status Session::hello(bool resume) {
+  const auto fill = [&](wire::Request::Builder request) {
+    auto hello = request.initHello();
+    for (auto version : {hello.initOldest(), hello.initNewest()}) {
+      version.setMajor(protocol::kProtocolMajor);
+      version.setMinor(protocol::kProtocolMinor);
+    }
+    hello.setLayout(protocol::kLayoutVersion);
+    hello.setLabel(options_.label.c_str());
+    if (with_arena_) hello.setArena(options_.arena.c_str());
+    if (resume) fill_secret(hello.initResume(), secret_);
+  };
+  const auto read = [&](wire::Reply::Reader reply, Descriptors& descriptors) -> absl::Status {
+    if (!reply.isHello()) return absl::InternalError("the manager did not answer hello");
+    if (resume) return absl::OkStatus();
+    const auto welcome = reply.getHello();
+    absl::StatusOr<std::shared_ptr<Mapping>> page =
+        Mapping::map(descriptors[1].get(), memory::kSessionPageBytes, memory::kSessionPageBytes,
+                     Access::kReadWrite, Mapping::Pages::kAtFirstTouch);
+    if (!page.ok()) return page.status();
+    page_ = *std::move(page);
+    life_ = GuardedFd(std::move(descriptors[0]));
+    secret_ = {.session = welcome.getSecret().getSession(),
+               .high = welcome.getSecret().getHigh(),
+               .low = welcome.getSecret().getLow()};
+    slot_ = welcome.getSlot();
+    return absl::OkStatus();
+  };
+  // Only a manager that cannot see our pid looks at this.
+  const protocol::UniqueFd self(
+      static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  const int offered[] = {self.get()};
+  constexpr std::uint64_t kHelloId = 0;
+  absl::Status status = channel_.send(
+      encode(kHelloId, fill),
+      self.valid() ? std::span<const int>(offered) : std::span<const int>());
+  bool lost = false;
+  if (status.ok()) status = channel_.receive(kHelloId, read, &lost);
+  if (!status.ok()) channel_.close();
+  return status;
+}
+
+// What every call begins with: the right process, its own descriptors.
+absl::Status Session::begin_call() {
+  if (epoch_.load(std::memory_order_relaxed) != fork_epoch()) {
+    if (absl::Status status = begin_in_child(); !status.ok()) return status;
+  }
+  if (!lost_.ok()) return lost_;
+  const bool closed = !life_.ours() || (channel_.valid() && !channel_.ours());
+  if (closed) {
+    lost_ = descriptors_closed();
+    return lost_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Session::call(FillRequest fill, ReadReply read) {
+  absl::Status status;
+  {
+    const std::lock_guard lock(call_mutex_);
+    status = begin_call();
+    if (status.ok()) {
+      send_releases();
+      const std::uint64_t id = ++last_id_;
+      const kj::Array<capnp::word> message = encode(id, fill);
+      status = exchange(id, message, read);
+      send_releases();
+    }
+  }
+  pass_on_releases();
+  return status;
+}
+
+absl::Status Session::exchange(std::uint64_t id, kj::ArrayPtr<const capnp::word> message,
+                               ReadReply read) {
+  absl::Time deadline = absl::InfinitePast();  // no clock is read unless something goes wrong
+  for (;;) {
+    bool lost = true;
+    absl::Status status = absl::UnavailableError("");
+    if (channel_.valid()) {
+      status = channel_.send(message);
+      if (status.ok()) status = channel_.receive(id, read, &lost);
+      if (!lost) return status;
+    }
+    if (deadline == absl::InfinitePast()) deadline = absl::Now() + options_.control_timeout;
+    status = reconnect(deadline);
+    if (!status.ok()) {
+      // Only the first of a row can have been sent.
+      if (abandoned_.id == 0) abandoned_ = {.id = id, .message = kj::heapArray(message)};
+      return status;
+    }
+  }
+}
+
+absl::Status Session::reconnect(absl::Time deadline) {
+  for (;;) {
+    absl::Status status = connect_anywhere();
+    if (status.ok()) status = hello(/*resume=*/true);
+    if (status.ok()) return settle_abandoned();
+    if (absl::IsNotFound(status)) {  // another manager, or the session was ended
+      lost_ = error(absl::StatusCode::kUnavailable, protocol::to_std(status.message()));
+      return lost_;
+    }
+    if (absl::Now() >= deadline) {
+      return error(absl::StatusCode::kUnavailable, "the manager at ", socket_path_,
+                   " is away: ", protocol::to_std(status.message()),
+                   ". Mapped memory stays usable");
+    }
+    absl::SleepFor(kReconnectEvery);
+  }
+}
+
+// The manager may have done it, and then it counts a reference that nobody here has.
+absl::Status Session::settle_abandoned() {
+  if (abandoned_.id == 0) return absl::OkStatus();
+  std::uint64_t attached = 0;
+  const auto read = [&](wire::Reply::Reader reply, Descriptors&) {
+    if (reply.isAttached()) attached = reply.getAttached().getObject();
+    return absl::OkStatus();
+  };
+  bool lost = true;
+  absl::Status status = channel_.send(abandoned_.message);
+  if (status.ok()) status = channel_.receive(abandoned_.id, read, &lost);
+  if (lost) return status;
+  abandoned_ = {};
+  if (attached != 0) {
+    const std::lock_guard lock(state_mutex_);
+    to_release_.insert(attached);
+    has_releases_.store(true, std::memory_order_relaxed);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<Reference>> Session::attach(std::string_view name, bool prefault,
+                                                           FillRequest fill) {
+  absl::StatusOr<std::shared_ptr<Reference>> taken =
+      absl::InternalError("the manager did not answer");
+  absl::Status status =
+      call(fill, [&](wire::Reply::Reader reply, Descriptors& descriptors) -> absl::Status {
+        if (!reply.isAttached()) return absl::InternalError("the manager did not attach");
+        taken = take(name, prefault, reply.getAttached(), descriptors);
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return taken;
+}
+
+absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, bool prefault,
+                                                         wire::Attached::Reader attached,
+                                                         Descriptors& descriptors) {
+  const std::uint64_t object = attached.getObject();
+  const Access access = attached.getAccess() == wire::Access::READ_WRITE ? Access::kReadWrite
+                                                                         : Access::kReadOnly;
+  std::shared_ptr<Mapping> mapping;
+  {
+    const std::lock_guard lock(state_mutex_);
+    Held& held = held_[object];
+    ++held.count;
+    if (access == Access::kReadWrite) held.access = access;
+    mapping = held.mapping[static_cast<int>(access)].lock();
+  }
+  if (mapping == nullptr) {
+    const bool now = prefault ||
+                     (attached.getResident() && attached.getMapSize() <= kMapWholeBytesMax);
+    absl::StatusOr<std::shared_ptr<Mapping>> fresh = Mapping::map(
+        descriptors[0].get(), attached.getSize(), attached.getMapSize(), access,
+        now ? Mapping::Pages::kNow : Mapping::Pages::kAtFirstTouch);
+    if (!fresh.ok()) {
+      release(object);
+      return fresh.status();
+    }
+    mapping = *std::move(fresh);
+    const std::lock_guard lock(state_mutex_);
+    held_[object].mapping[static_cast<int>(access)] = mapping;
+  }
+  auto reference = std::make_shared<Reference>(shared_from_this(), std::move(mapping));
+  reference->object = object;
+  reference->kind = static_cast<Kind>(attached.getKind());
+  reference->access = access;
+  reference->created = attached.getCreated();
+  reference->name = name;
+  reference->pages.page_size_bytes = attached.getPageSize();
+  const auto refused = attached.getHugePagesRefused();
+  reference->pages.huge_pages_refused.assign(refused.begin(), refused.size());
+  return reference;
+}
+
+void Session::release(std::uint64_t object) {
+  {
+    const std::lock_guard lock(state_mutex_);
+    const auto held = held_.find(object);
+    if (held != held_.end() && --held->second.count == 0) held_.erase(held);
+    to_release_.insert(object);
+    has_releases_.store(true, std::memory_order_seq_cst);
+  }
+  pass_on_releases();
+}
+
+// Never waits. Whoever holds call_mutex_ looks again after giving it back, so one of the two sends.
+void Session::pass_on_releases() {
+  while (has_releases_.load(std::memory_order_seq_cst) && call_mutex_.try_lock()) {
+    const std::lock_guard lock(call_mutex_, std::adopt_lock);
+    send_releases();
+    // What could not be sent waits for the next call.
+    if (has_releases_.load(std::memory_order_relaxed)) return;
+  }
+}
+
+// The count is absolute, so that a repetition after a lost connection does no harm.
+void Session::send_releases() {
+  if (!has_releases_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(state_mutex_);
+  // A child that has no session of its own yet holds nothing that the manager knows of.
+  const bool in_child = epoch_.load(std::memory_order_relaxed) != fork_epoch();
+  while (!to_release_.empty() && !in_child) {
+    const std::uint64_t object = *to_release_.begin();
+    const auto held = held_.find(object);
+    const std::uint32_t count = held == held_.end() ? 0 : held->second.count;
+    if (!lost_.ok()) break;
+    if (!channel_.ours()) return;
+    const bool sent = channel_.send_now(encode(0, [&](wire::Request::Builder request) {
+      auto release = request.initRelease();
+      release.setObject(object);
+      release.setCount(count);
+    }));
+    if (!sent) return;
+    to_release_.erase(object);
+  }
+  to_release_.clear();
+  has_releases_.store(false, std::memory_order_seq_cst);
+}
+
+}  // namespace shoal::internal
