@@ -147,7 +147,8 @@ absl::Status Session::begin_call() {
     if (absl::Status status = begin_in_child(); !status.ok()) return status;
   }
   if (!lost_.ok()) return lost_;
-  const bool closed = !life_.ours() || (channel_.valid() && !channel_.ours());
+  // Who closes all descriptors closes both: one look is enough.
+  const bool closed = channel_.valid() ? !channel_.ours() : !life_.ours();
   if (closed) {
     lost_ = descriptors_closed();
     return lost_;

@@ -16,7 +16,8 @@ namespace shoal::daemon {
 class Ledger {
  public:
   struct Total {
-    std::uint32_t references = 0;
+    // Wider than any attachment's count: many full attachments must not add up to 0.
+    std::uint64_t references = 0;
     std::uint32_t attachments = 0;  // of an object: sessions; of a session: objects
   };
 

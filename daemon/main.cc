@@ -1,6 +1,7 @@
 // shoald: wiring only.
 #include <fcntl.h>
 #include <kj/async-unix.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,6 +87,9 @@ int serve(const Options& options, Log& log) {
   if (!catalog.ok()) return fail(log, options, catalog.status());
   absl::StatusOr<Listener> listener = Listener::open(options, environ);
   if (!listener.ok()) return fail(log, options, listener.status());
+  // A peer that hangs up, a file size limit, and the lease by which holders are told: each is seen
+  // as an error where it happens.
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGIO, SIGURG}) ::signal(signal, SIG_IGN);
   kj::UnixEventPort::captureSignal(SIGTERM);
   kj::UnixEventPort::captureSignal(SIGINT);
   kj::UnixEventPort port;
@@ -93,6 +97,7 @@ int serve(const Options& options, Log& log) {
   kj::WaitScope scope(loop);
   State state(*std::move(catalog), options, budget, log);
   Service service(state.parts(), {.socket = listener->path(),
+                                  .pid = ::getpid(),
                                   .started_ns = started_ns,
                                   .default_quota_bytes = options.default_quota,
                                   .ungreeted_max = budget.ungreeted});

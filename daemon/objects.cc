@@ -94,7 +94,7 @@ absl::StatusOr<Index> Objects::create(const New& object) {
   }
   const SessionRecord& creator = catalog_.sessions[object.creator];
   constexpr std::uint64_t kPage = 4096;
-  const std::uint64_t bytes = (object.size_bytes + kPage - 1) / kPage * kPage;
+  std::uint64_t bytes = (object.size_bytes + kPage - 1) / kPage * kPage;
   if (absl::Status status = accounts_.charge_object(object.arena, creator.uid, bytes);
       !status.ok()) {
     return status;
@@ -106,6 +106,14 @@ absl::StatusOr<Index> Objects::create(const New& object) {
                                                   .numa_node = object.numa_node,
                                                   .uid = creator.uid},
                                                  bytes);
+  if (segment.ok() && segment->map_size() > bytes) {  // huge pages
+    accounts_.release_object(object.arena, creator.uid, bytes);
+    bytes = segment->map_size();
+    if (absl::Status status = accounts_.charge_object(object.arena, creator.uid, bytes);
+        !status.ok()) {
+      return status;
+    }
+  }
   const Index index = segment.ok() ? catalog_.objects.take() : 0;
   if (index == 0) {
     accounts_.release_object(object.arena, creator.uid, bytes);
@@ -157,6 +165,12 @@ absl::Status Objects::link(Index index, std::string_view name) {
   if (find(record.arena, name) != 0) {
     return name_taken(catalog_.arenas[record.arena].name.view(), name);
   }
+  if (record.lifetime == static_cast<std::uint16_t>(wire::Lifetime::SESSION) &&
+      !creator_lives(index)) {
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", name,
+                 "\" has the lifetime of the session that created it, and that has ended; create "
+                 "it anew");
+  }
   put_name(index, name);
   return absl::OkStatus();
 }
@@ -199,6 +213,15 @@ absl::Status Objects::seal(Index index) {
   absl::Status status = store_.seal(state(index).segment);
   if (status.ok()) catalog_.objects[index].sealed = 1;
   return status;
+}
+
+// Its slot may be another session's by now.
+bool Objects::creator_lives(Index index) const {
+  const ObjectRecord& record = catalog_.objects[index];
+  const SessionRecord& creator = catalog_.sessions[record.creator_slot];
+  return creator.generation == record.creator_generation &&
+         creator.state.load(std::memory_order_relaxed) ==
+             static_cast<std::uint32_t>(SessionState::kLive);
 }
 
 void Objects::add_to_creator(Index index) {

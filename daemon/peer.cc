@@ -2,6 +2,7 @@
 #include "daemon/peer.h"
 
 #include <capnp/serialize.h>
+#include <fcntl.h>
 #include <kj/exception.h>
 #include <sys/socket.h>
 
@@ -24,8 +25,9 @@ constexpr int kRequestsAtOnce = 64;
 
 Peer::Peer(kj::UnixEventPort& port, protocol::UniqueFd socket, Identity who, Service& service,
            Log& log, std::span<capnp::word> scratch, const Events& events)
-    : socket_(std::move(socket)),
-      observer_(port, socket_.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ_WRITE),
+    : port_(port),
+      socket_(std::move(socket)),
+      observer_(port, socket_.get(), kj::UnixEventPort::FdObserver::OBSERVE_READ),
       service_(service),
       log_(log),
       scratch_(scratch),
@@ -43,11 +45,18 @@ kj::Promise<void> Peer::serve() {
     case Next::kYield:
       return kj::evalLast([this] { return serve(); });
     case Next::kWrite:
-      return observer_.whenBecomesWritable().then([this] { return serve(); });
+      return until_writable();
     case Next::kRead:
       break;
   }
   return observer_.whenBecomesReadable().then([this] { return serve(); });
+}
+
+kj::Promise<void> Peer::until_writable() {
+  protocol::UniqueFd copy(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return kj::READY_NOW;
+  writable_ = std::make_unique<Writable>(port_, std::move(copy));
+  return writable_->observer.whenBecomesWritable().then([this] { return serve(); });
 }
 
 void Peer::hang_up() {

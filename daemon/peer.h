@@ -54,8 +54,22 @@ class Peer {
   Next refuse(std::string_view why);
   void keep(std::span<const std::byte> rest);
 
+  // Room in a full socket, waited for only then: watching for it all the time would wake the loop
+  // after every reply. A descriptor of its own, since one has one observer.
+  struct Writable {
+    Writable(kj::UnixEventPort& port, protocol::UniqueFd copy)
+        : socket(std::move(copy)),
+          observer(port, socket.get(), kj::UnixEventPort::FdObserver::OBSERVE_WRITE) {}
+    protocol::UniqueFd socket;
+    kj::UnixEventPort::FdObserver observer;
+  };
+
+  kj::Promise<void> until_writable();
+
+  kj::UnixEventPort& port_;
   protocol::UniqueFd socket_;
   kj::UnixEventPort::FdObserver observer_;
+  std::unique_ptr<Writable> writable_;
   Connection connection_;
   Service& service_;
   Log& log_;

@@ -130,10 +130,15 @@ absl::Status Service::dispatch_administration(Call& call) {
     case wire::Request::LIMITS:
       return limits(call);
     default:
-      return error(absl::StatusCode::kUnimplemented, "request of kind ",
-                   static_cast<int>(request.which()),
-                   " is not known to this manager; it is older than the client");
+      return unknown_kind(call);
   }
+}
+
+// Of the request, or of a choice inside it.
+absl::Status Service::unknown_kind(const Call& call) {
+  return error(absl::StatusCode::kUnimplemented, "request of kind ",
+               static_cast<int>(call.request.which()),
+               ", in this form, is not known to this manager; it is older than the client");
 }
 
 absl::Status Service::require_session(const Call& call) const {
@@ -141,9 +146,7 @@ absl::Status Service::require_session(const Call& call) const {
   if (slot == 0) {
     return error(absl::StatusCode::kFailedPrecondition, "the first request must be hello");
   }
-  const bool same = parts_.catalog.sessions.in_use(slot) &&
-                    parts_.sessions.record(slot).generation == call.peer.generation;
-  if (same) return absl::OkStatus();
+  if (parts_.sessions.is_live(slot, call.peer.generation)) return absl::OkStatus();
   return error(absl::StatusCode::kUnavailable, "the session has ended; connect again");
 }
 
@@ -166,8 +169,8 @@ absl::Status Service::require_right(const Call& call, bool write) const {
 // The reply to a change whose reply was lost with the connection.
 bool Service::replay(Call& call) {
   const Outcome& last = parts_.sessions.record(call.peer.slot).last;
-  if (last.request == 0 || call.request.getId() > last.request) return false;
-  if (call.request.getId() < last.request) {
+  if (call.request.getId() > last.request) return false;
+  if (call.request.getId() < last.request || last.request == 0) {
     fail(call, absl::InvalidArgumentError("request ids must grow"));
     call.answer.hang_up = true;
     return true;

@@ -46,6 +46,7 @@ struct Answer {
 
 struct ServiceInfo {
   std::string socket;
+  pid_t pid = 0;
   std::int64_t started_ns = 0;
   std::uint64_t default_quota_bytes = 0;
   std::uint32_t ungreeted_max = 0;
@@ -79,6 +80,7 @@ class Service {
   absl::Status dispatch_change(Call& call);
   bool replay(Call& call);
   static void fail(Call& call, const absl::Status& status);
+  static absl::Status unknown_kind(const Call& call);
   absl::Status require_session(const Call& call) const;
   absl::Status require_right(const Call& call, bool write) const;
 
@@ -128,6 +130,12 @@ struct Service::Call {
   Answer& answer;
   Outcome outcome{};  // of a change, for a repetition
 };
+
+// Counts are shown in 32 bits.
+inline std::uint32_t shown(std::uint64_t count) {
+  constexpr std::uint64_t kMost = 0xffffffff;
+  return static_cast<std::uint32_t>(count < kMost ? count : kMost);
+}
 
 inline std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }
 

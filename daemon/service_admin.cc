@@ -68,6 +68,7 @@ absl::Status Service::arena_stat(Call& call, std::string_view name) {
 
 absl::Status Service::arena_change(Call& call, wire::ArenaChange::Reader change) {
   const std::string_view name = view(change.getName());
+  if (!change.isMode() && !change.isQuota()) return unknown_kind(call);
   absl::Status status =
       change.isMode() ? parts_.arenas.change_mode(name, change.getMode(), call.peer.who)
                       : parts_.arenas.change_quota(name, change.getQuota(), call.peer.who);
@@ -116,7 +117,7 @@ absl::Status Service::clients(Call& call, wire::Page::Reader page) {
     client.setArena(std::string(parts_.catalog.arenas[record.arena].name.view()).c_str());
     client.setState(std::string(parts_.sessions.state_name(slot)).c_str());
     client.setSinceNs(record.since_ns);
-    client.setReferences(total.references);
+    client.setReferences(shown(total.references));
     client.setObjects(total.attachments);
     client.setSlot(static_cast<std::uint16_t>(slot));
   }

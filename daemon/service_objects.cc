@@ -123,6 +123,7 @@ absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind
 absl::Status Service::open(Call& call, wire::Open::Reader open) {
   if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
   if (open.isToken()) return open_token(call, open);
+  if (!open.isName()) return unknown_kind(call);
   const absl::StatusOr<Index> object = named(call, view(open.getName()));
   if (!object.ok()) return object.status();
   const wire::Access access = checked(open.getAccess());
@@ -207,6 +208,8 @@ absl::Status Service::unlink(Call& call, wire::Unlink::Reader unlink) {
     const absl::StatusOr<Index> found = named(call, view(unlink.getName()));
     if (!found.ok()) return found.status();
     object = *found;
+  } else if (!unlink.isObject()) {
+    return unknown_kind(call);
   } else {
     const absl::StatusOr<Index> found = held(call, unlink.getObject(), /*writable=*/false);
     if (!found.ok()) return found.status();
@@ -301,7 +304,7 @@ void Service::describe(wire::Object::Builder out, Index object) const {
   out.setSize(record.size_bytes);
   out.setCommitted(record.committed_bytes);
   out.setLifetime(static_cast<wire::Lifetime>(record.lifetime));
-  out.setReferences(total.references + parts_.objects.tokens(object));
+  out.setReferences(shown(total.references + parts_.objects.tokens(object)));
   out.setSessions(total.attachments);
   out.setTokens(parts_.objects.tokens(object));
   out.setSealable(record.sealable != 0);
@@ -355,6 +358,8 @@ absl::Status Service::stat(Call& call, wire::Target::Reader target) {
     const absl::StatusOr<Index> found = named(call, view(target.getName()));
     if (!found.ok()) return found.status();
     object = *found;
+  } else if (!target.isObject()) {
+    return unknown_kind(call);
   } else {
     object = parts_.objects.get(target.getObject());
     const bool visible =

@@ -92,7 +92,7 @@ absl::Status Service::welcome(Call& call) {
   shown.setHigh(secret.words[0]);
   shown.setLow(secret.words[1]);
   out.setSlot(static_cast<std::uint16_t>(call.peer.slot));
-  out.setManagerPid(static_cast<std::uint32_t>(::getpid()));
+  out.setManagerPid(static_cast<std::uint32_t>(info_.pid));
   out.setProgram(protocol::kRelease);
   parts_.sessions.control_connected(call.peer.slot);
   return absl::OkStatus();
@@ -110,7 +110,9 @@ absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
     }
     const bool writable = parts_.catalog.attachments[held].access ==
                           static_cast<std::uint32_t>(wire::Access::READ_WRITE);
-    const wire::Access access = writable ? wanted.getAccess() : wire::Access::READ_ONLY;
+    const bool wants_writable = wanted.getAccess() == wire::Access::READ_WRITE;
+    const wire::Access access =
+        writable && wants_writable ? wire::Access::READ_WRITE : wire::Access::READ_ONLY;
     absl::Status status = parts_.ledger.attach(
         call.peer.slot, object, access,
         std::min(wanted.getCount(), parts_.catalog.attachments[held].count), wall_ns());
@@ -124,7 +126,7 @@ absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
 absl::Status Service::ping(Call& call) {
   auto out = call.reply.initPong();
   out.setProgram(protocol::kRelease);
-  out.setManagerPid(static_cast<std::uint32_t>(::getpid()));
+  out.setManagerPid(static_cast<std::uint32_t>(info_.pid));
   auto version = out.initVersion();
   version.setMajor(protocol::kProtocolMajor);
   version.setMinor(protocol::kProtocolMinor);

@@ -80,6 +80,12 @@ class Sessions {
   [[nodiscard]] int pidfd(Index slot) { return runtime(slot).pidfd.get(); }
   [[nodiscard]] int life(Index slot) { return runtime(slot).life.get(); }
   [[nodiscard]] bool connected(Index slot) { return runtime(slot).connected; }
+  // Whether this very session may still ask for something: what is made for a dead one, nobody ends.
+  [[nodiscard]] bool is_live(Index slot, std::uint32_t generation) const {
+    return record(slot).generation == generation &&
+           record(slot).state.load(std::memory_order_relaxed) ==
+               static_cast<std::uint32_t>(SessionState::kLive);
+  }
   [[nodiscard]] std::uint32_t sessions_max() const { return sessions_max_; }
 
  private:

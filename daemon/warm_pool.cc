@@ -15,6 +15,8 @@ namespace {
 // What one call of wash_slice() may do, so that it never holds up a request for long.
 constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20;
 constexpr int kSliceSegments = 64;
+// Washing so much costs no more than making it new.
+constexpr std::uint64_t kWashedInlineMax = 64 * 1024;
 
 // Zeroes are written from a buffer that stays in the cache. A mapping kept for memset would be
 // twice as fast, but costs 45 us a MiB to populate, page tables, and one of 65,530 mappings.
@@ -68,6 +70,11 @@ std::optional<WarmQueue::Entry> WarmQueue::take(std::uint64_t size, uid_t uid) {
   return remove(found->second.back());
 }
 
+std::size_t WarmQueue::count(std::uint64_t size, uid_t uid) const {
+  const auto found = by_key_.find(Key{size, uid});
+  return found == by_key_.end() ? 0 : found->second.size();
+}
+
 std::optional<WarmQueue::Entry> WarmQueue::take_oldest() {
   if (entries_.empty()) return std::nullopt;
   return remove(entries_.begin());
@@ -108,6 +115,11 @@ std::optional<Segment> WarmPool::take(std::uint64_t size, uid_t uid) {
   const auto fits = [&](const Entry& entry) {
     return entry.segment.size() == size && entry.segment.spec().uid == uid;
   };
+  // Who frees and creates in turn needs two: one in use while the other is washed. So a single
+  // one that is still dirty is left to the washing, where a second may be kept.
+  const std::size_t unwashed = dirty_.count(size, uid) + (washing_ && fits(*washing_) ? 1 : 0);
+  const bool room = size <= bytes_max_ && bytes_ <= bytes_max_ - size;
+  if (unwashed == 1 && size > kWashedInlineMax && room) return std::nullopt;
   for (;;) {
     std::optional<Entry> entry = washing_ && fits(*washing_) ? std::exchange(washing_, std::nullopt)
                                                              : dirty_.take(size, uid);

@@ -35,6 +35,7 @@ class WarmQueue {
   std::optional<Entry> take_oldest();
   [[nodiscard]] const Entry* oldest() const;
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
+  [[nodiscard]] std::size_t count(std::uint64_t size, uid_t uid) const;
 
  private:
   using Key = std::pair<std::uint64_t, uid_t>;
