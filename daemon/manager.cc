@@ -123,7 +123,8 @@ void Manager::peer_over(Peer* peer) {
   if (current == peer_of_session_.end() || current->second != peer) return;
   peer_of_session_.erase(current);
   if (!same_session(slot, peer->connection().generation)) return;
-  if (state_.sessions.control_lost(slot)) end_session(slot);
+  state_.sessions.control_lost(slot);
+  advance(slot);
 }
 
 bool Manager::same_session(Index slot, std::uint32_t generation) const {
@@ -142,7 +143,9 @@ void Manager::watch(Index slot) {
 kj::Promise<void> Manager::watch_death(Index slot, std::uint32_t generation) {
   return watches_[slot]->process.whenBecomesReadable().then(
       [this, slot, generation] {
-        if (same_session(slot, generation) && state_.sessions.died(slot)) end_session(slot);
+        if (!same_session(slot, generation)) return;
+        state_.sessions.died(slot);
+        advance(slot);
       },
       // The session ended while its process goes on: the watch is gone.
       [](kj::Exception&&) {});
@@ -156,26 +159,45 @@ kj::Promise<void> Manager::watch_life(Index slot, std::uint32_t generation) {
         char ignored[4096];
         const ssize_t got = ::read(state_.sessions.life(slot), ignored, sizeof ignored);
         if (got == 0) {
-          if (state_.sessions.life_hung_up(slot)) end_session(slot);
+          state_.sessions.life_hung_up(slot);
+          advance(slot);
           return kj::READY_NOW;
         }
         return watch_life(slot, generation);
       });
 }
 
-// The watches outlive the event that is being handled; they go before the descriptors do.
-void Manager::end_session(Index slot) {
+void Manager::advance(Index slot) {
+  switch (state_.sessions.next(slot)) {
+    case Sessions::Step::kNone:
+      return;
+    case Sessions::Step::kRecover:
+      tasks_.add(kj::evalLater([this, slot] { return recover(slot); }));
+      return;
+    case Sessions::Step::kDrain:
+      break;
+  }
   const auto current = peer_of_session_.find(slot);
   if (current != peer_of_session_.end()) {
     current->second->hang_up();
     peer_of_session_.erase(current);
   }
+  // Later, because the watches outlive the event that is being handled.
   tasks_.add(kj::evalLater([this, slot] { return drain(slot); }));
+}
+
+kj::Promise<void> Manager::recover(Index slot) {
+  if (state_.sessions.recover_some(slot)) {
+    return kj::evalLast([this, slot] { return recover(slot); });
+  }
+  advance(slot);
+  schedule_laundry();
+  return kj::READY_NOW;
 }
 
 kj::Promise<void> Manager::drain(Index slot) {
   watches_.erase(slot);
-  const bool more = state_.sessions.drain(slot);
+  const bool more = state_.sessions.drain_some(slot);
   schedule_laundry();
   if (!more) return kj::READY_NOW;
   return kj::evalLast([this, slot] { return drain(slot); });

@@ -40,7 +40,9 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   void watch(Index slot);
   kj::Promise<void> watch_death(Index slot, std::uint32_t generation);
   kj::Promise<void> watch_life(Index slot, std::uint32_t generation);
-  void end_session(Index slot);
+  // Does what the session's state asks for next.
+  void advance(Index slot);
+  kj::Promise<void> recover(Index slot);
   kj::Promise<void> drain(Index slot);
   void schedule_laundry();
   kj::Promise<void> launder();

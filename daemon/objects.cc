@@ -15,6 +15,13 @@ namespace {
 
 using protocol::error;
 
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
+
+std::uint64_t whole_pages(std::uint64_t bytes, std::uint64_t page) {
+  return (bytes + page - 1) / page * page;
+}
+
 absl::Status name_taken(std::string_view arena, std::string_view name) {
   return error(absl::StatusCode::kAlreadyExists, "object \"", name, "\" exists in arena \"", arena,
                "\"; open it, choose another name, or unlink it first (shoalctl rm)");
@@ -74,13 +81,14 @@ absl::StatusOr<Segment> Objects::take_segment(const SegmentSpec& spec, std::uint
   return made;
 }
 
-absl::StatusOr<Index> Objects::create(const New& object) {
-  const std::string_view arena = catalog_.arenas[object.arena].name.view();
+absl::Status Objects::check_new(const New& object) const {
   if (!object.name.empty()) {
     if (absl::Status status = protocol::check_name("object", object.name); !status.ok()) {
       return status;
     }
-    if (find(object.arena, object.name) != 0) return name_taken(arena, object.name);
+    if (find(object.arena, object.name) != 0) {
+      return name_taken(catalog_.arenas[object.arena].name.view(), object.name);
+    }
   }
   if (object.size_bytes == 0 || object.size_bytes > protocol::kSegmentBytesMax) {
     return error(absl::StatusCode::kInvalidArgument, "object \"", object.name, "\": size ",
@@ -92,46 +100,56 @@ absl::StatusOr<Index> Objects::create(const New& object) {
                  " segments, the limit \"segments\"; unlink some, or raise the manager's limit of "
                  "descriptors (ulimit -n) and restart it");
   }
-  const SessionRecord& creator = catalog_.sessions[object.creator];
-  constexpr std::uint64_t kPage = 4096;
-  std::uint64_t bytes = (object.size_bytes + kPage - 1) / kPage * kPage;
-  if (absl::Status status = accounts_.charge_object(object.arena, creator.uid, bytes);
-      !status.ok()) {
-    return status;
-  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Index> Objects::create(const New& object) {
+  if (absl::Status status = check_new(object); !status.ok()) return status;
+  const uid_t uid = catalog_.sessions[object.creator].uid;
+  std::uint64_t bytes = whole_pages(object.size_bytes, object.huge_pages ? kHugePage : kPage);
+  absl::Status charged = accounts_.charge_object(object.arena, uid, bytes);
+  if (!charged.ok()) return charged;
   absl::StatusOr<Segment> segment = take_segment({.size = object.size_bytes,
                                                   .sealable = object.sealable,
                                                   .sparse = object.sparse,
                                                   .huge_pages = object.huge_pages,
                                                   .numa_node = object.numa_node,
-                                                  .uid = creator.uid},
+                                                  .uid = uid},
                                                  bytes);
-  if (segment.ok() && segment->map_size() > bytes) {  // huge pages
-    accounts_.release_object(object.arena, creator.uid, bytes);
-    bytes = segment->map_size();
-    if (absl::Status status = accounts_.charge_object(object.arena, creator.uid, bytes);
-        !status.ok()) {
-      return status;
-    }
-  }
   const Index index = segment.ok() ? catalog_.objects.take() : 0;
   if (index == 0) {
-    accounts_.release_object(object.arena, creator.uid, bytes);
+    accounts_.release_object(object.arena, uid, bytes);
     if (!segment.ok()) return segment.status();
     return error(absl::StatusCode::kResourceExhausted, "the table of objects is full");
   }
-  ObjectRecord& record = catalog_.objects[index];
+  if (segment->map_size() < bytes) {
+    // Huge pages were refused; ordinary ones take less, so this charge cannot fail.
+    accounts_.release_object(object.arena, uid, bytes);
+    bytes = segment->map_size();
+    (void)accounts_.charge_object(object.arena, uid, bytes);
+  }
+  fill(catalog_.objects[index], object, *segment);
+  state(index) = State{};
+  state(index).segment = *std::move(segment);
+  catalog_.objects.publish(index);
+  if (!object.name.empty()) put_name(index, object.name);
+  return index;
+}
+
+// All of a fresh record but its state and name.
+void Objects::fill(ObjectRecord& record, const New& object, const Segment& segment) const {
+  const SessionRecord& creator = catalog_.sessions[object.creator];
   ++record.generation;
   record.size_bytes = object.size_bytes;
-  record.committed_bytes = bytes;
+  record.committed_bytes = segment.map_size();
   record.created_ns = object.now_ns;
-  record.inode = inode_of(segment->fd());
+  record.inode = inode_of(segment.fd());
   record.arena = object.arena;
   record.creator_pid = creator.pid;
   record.creator_uid = creator.uid;
   record.creator_slot = object.creator;
   record.creator_generation = creator.generation;
-  record.page_size_bytes = static_cast<std::uint32_t>(segment->page_size());
+  record.page_size_bytes = segment.page_size();
   record.numa_node = object.numa_node;
   record.kind = static_cast<std::uint16_t>(object.kind);
   record.lifetime = static_cast<std::uint16_t>(object.lifetime);
@@ -139,12 +157,6 @@ absl::StatusOr<Index> Objects::create(const New& object) {
   record.sealed = 0;
   record.sparse = object.sparse ? 1 : 0;
   record.named = 0;
-  State& fresh = state(index);
-  fresh = State{};
-  fresh.segment = *std::move(segment);
-  catalog_.objects.publish(index);
-  if (!object.name.empty()) put_name(index, object.name);
-  return index;
 }
 
 void Objects::put_name(Index index, std::string_view name) {
@@ -246,10 +258,10 @@ void Objects::remove_from_creator(Index index) {
   }
 }
 
-void Objects::end_of_creator(Index slot) {
-  while (slot < first_of_creator_.size() && first_of_creator_[slot] != 0) {
-    unlink(first_of_creator_[slot]);
-  }
+bool Objects::end_of_creator(Index slot, int most) {
+  const auto left = [&] { return slot < first_of_creator_.size() && first_of_creator_[slot] != 0; };
+  for (int i = 0; i < most && left(); ++i) unlink(first_of_creator_[slot]);
+  return left();
 }
 
 }  // namespace shoal::daemon

@@ -64,8 +64,9 @@ class Objects {
   void token_removed(Index index) { --state(index).tokens; }
   [[nodiscard]] std::uint32_t tokens(Index index) const { return states_[index].tokens; }
 
-  // Unlinks what this session created with lifetime `session`.
-  void end_of_creator(Index slot);
+  // Unlinks at most `most` of what this session created with lifetime `session`; whether there is
+  // more.
+  bool end_of_creator(Index slot, int most);
 
   [[nodiscard]] Segment& segment(Index index) { return states_[index].segment; }
   [[nodiscard]] SegmentStore& store() { return store_; }
@@ -101,6 +102,8 @@ class Objects {
 
   State& state(Index index);
   Names& names(Index arena);
+  absl::Status check_new(const New& object) const;
+  void fill(ObjectRecord& record, const New& object, const Segment& segment) const;
   absl::Status admit(std::uint64_t bytes);
   absl::StatusOr<Segment> take_segment(const SegmentSpec& spec, std::uint64_t bytes);
   void put_name(Index index, std::string_view name);

@@ -104,7 +104,8 @@ absl::Status Service::dispatch_change(Call& call) {
     case wire::Request::INHERIT:
       return inherit(call, request.getInherit());
     case wire::Request::GOODBYE:
-      parts_.objects.end_of_creator(call.peer.slot);
+      while (parts_.objects.end_of_creator(call.peer.slot, 1024)) {
+      }
       call.reply.setDone();
       return absl::OkStatus();
     case wire::Request::ARENA_CREATE:

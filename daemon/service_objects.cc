@@ -196,6 +196,13 @@ absl::Status Service::link(Call& call, wire::Link::Reader link) {
   if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
   const absl::StatusOr<Index> object = held(call, link.getObject(), /*writable=*/true);
   if (!object.ok()) return object.status();
+  // With its creator's session its name may end; so nobody else gives it one.
+  const ObjectRecord& record = parts_.objects.record(*object);
+  if (record.creator_slot != call.peer.slot ||
+      record.creator_generation != call.peer.generation) {
+    return error(absl::StatusCode::kPermissionDenied,
+                 "only the session that created the object may name it");
+  }
   absl::Status status = parts_.objects.link(*object, view(link.getName()));
   if (status.ok()) call.reply.setDone();
   return status;

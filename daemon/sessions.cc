@@ -24,8 +24,8 @@ namespace {
 using protocol::error;
 using protocol::UniqueFd;
 
-// References dropped before others get their turn.
-constexpr int kDrainAtOnce = 64;
+// Objects recovered or references dropped before others get their turn: well below a millisecond.
+constexpr int kAtOnce = 32;
 // What one uid other than root and the manager's may have of all sessions.
 constexpr std::uint32_t kShareOfOneUid = 4;
 
@@ -150,60 +150,55 @@ std::string_view Sessions::state_name(Index slot) const {
   return runtime.life_over ? "quarantined" : "live";
 }
 
-bool Sessions::died(Index slot) {
-  Runtime& session = runtime(slot);
-  if (session.dead) return false;
-  session.dead = true;
+void Sessions::died(Index slot) {
+  runtime(slot).dead = true;
   record(slot).state.store(static_cast<std::uint32_t>(SessionState::kDying),
                            std::memory_order_release);
   log_(Level::kInfo, "session.death", {{"session", id(slot)}, {"pid", record(slot).pid}});
-  recover(slot);
-  return end_if_unused(slot);
 }
 
-bool Sessions::life_hung_up(Index slot) {
-  runtime(slot).life_over = true;
-  return end_if_unused(slot);
-}
-
-bool Sessions::control_lost(Index slot) {
-  runtime(slot).connected = false;
-  return end_if_unused(slot);
-}
-
-bool Sessions::end_if_unused(Index slot) {
+// Whether no instruction of its process will touch shared memory under this slot again.
+bool Sessions::is_gone(Index slot) {
   Runtime& session = runtime(slot);
-  if (!session.life_over) return false;
-  if (!session.dead) {
-    if (session.connected) return false;
-    const bool unmapped = session.page.alone();
-    (void)session.page.take_spare();
-    if (!unmapped) {
-      log_(Level::kWarning, "session.quarantine",
-           {{"session", id(slot)},
-            {"pid", record(slot).pid},
-            {"why", "closed its descriptors but still maps its session page"}});
-      return false;
-    }
-    recover(slot);
+  if (session.dead) return true;
+  if (!session.life_over || session.connected) return false;
+  const bool unmapped = session.page.alone();
+  (void)session.page.take_spare();
+  if (!unmapped && !session.quarantined) {
+    session.quarantined = true;
+    log_(Level::kWarning, "session.quarantine",
+         {{"session", id(slot)},
+          {"pid", record(slot).pid},
+          {"why", "closed its descriptors but still maps its session page"}});
   }
-  const bool first =
-      record(slot).state.exchange(static_cast<std::uint32_t>(SessionState::kRecovering)) !=
-      static_cast<std::uint32_t>(SessionState::kRecovering);
-  return first;
+  return unmapped;
 }
 
-// What must not wait for the references: the process will not run another instruction on them.
-void Sessions::recover(Index slot) {
-  objects_.end_of_creator(slot);
-  std::vector<Index> lists;
-  ledger_.for_each_of_session(slot, [&](const AttachmentRecord& attachment) {
-    const ObjectRecord& object = objects_.record(attachment.object);
-    const bool writable = attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
-    if (writable && object.sealed == 0) lists.push_back(attachment.object);
-    return true;
-  });
-  for (const Index object : lists) {
+Sessions::Step Sessions::next(Index slot) {
+  Runtime& session = runtime(slot);
+  if (session.recovering || !is_gone(slot)) return Step::kNone;
+  if (!session.recovered) {
+    session.recovering = true;
+    ledger_.for_each_of_session(slot, [&](const AttachmentRecord& attachment) {
+      const bool writable =
+          attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
+      if (writable) session.to_recover.push_back(attachment.object);
+      return true;
+    });
+    return Step::kRecover;
+  }
+  if (!session.life_over) return Step::kNone;  // a forked child may use its references
+  const std::uint32_t draining = static_cast<std::uint32_t>(SessionState::kRecovering);
+  return record(slot).state.exchange(draining) == draining ? Step::kNone : Step::kDrain;
+}
+
+bool Sessions::recover_some(Index slot) {
+  Runtime& session = runtime(slot);
+  if (objects_.end_of_creator(slot, kAtOnce)) return true;
+  for (int i = 0; i < kAtOnce && !session.to_recover.empty(); ++i) {
+    // The dead session's own reference keeps the object there.
+    const Index object = session.to_recover.back();
+    session.to_recover.pop_back();
     const absl::Status status = recover_object(objects_.segment(object), objects_.record(object),
                                                static_cast<std::uint16_t>(slot));
     if (!status.ok()) {
@@ -211,10 +206,13 @@ void Sessions::recover(Index slot) {
            {{"object", objects_.id(object)}, {"why", status.message()}});
     }
   }
+  session.recovering = !session.to_recover.empty();
+  session.recovered = !session.recovering;
+  return session.recovering;
 }
 
-bool Sessions::drain(Index slot) {
-  for (int i = 0; i < kDrainAtOnce; ++i) {
+bool Sessions::drain_some(Index slot) {
+  for (int i = 0; i < kAtOnce; ++i) {
     const Index object = ledger_.any_of(slot);
     if (object == 0) {
       const std::uint64_t session = id(slot);

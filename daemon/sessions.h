@@ -60,15 +60,23 @@ class Sessions {
   [[nodiscard]] Index find(const Secret& secret) const;
   [[nodiscard]] Secret secret(Index slot) const;
 
-  // What was seen of the session. Each returns whether its references may go now (`drain`).
-  bool died(Index slot);
-  bool life_hung_up(Index slot);
-  bool control_lost(Index slot);
+  // What was seen of the session. Then ask for the next step.
+  void died(Index slot);
+  void life_hung_up(Index slot) { runtime(slot).life_over = true; }
+  void control_lost(Index slot) { runtime(slot).connected = false; }
   void control_connected(Index slot) { runtime(slot).connected = true; }
 
-  // Drops some references of a session that has ended; whether more is to do. Frees the slot at
-  // the end.
-  bool drain(Index slot);
+  enum class Step {
+    kNone,
+    kRecover,  // call recover_some until it has no more to do, then ask again
+    kDrain,    // call drain_some until it has no more to do: the slot is free then
+  };
+  Step next(Index slot);
+
+  // Each does a little, so that one session cannot keep others waiting; whether more is to do.
+  // What must not wait for the references: its names, and what its process held in shared memory.
+  bool recover_some(Index slot);
+  bool drain_some(Index slot);
 
   [[nodiscard]] SessionRecord& record(Index slot) { return catalog_.sessions[slot]; }
   [[nodiscard]] const SessionRecord& record(Index slot) const { return catalog_.sessions[slot]; }
@@ -96,11 +104,14 @@ class Sessions {
     bool connected = false;
     bool dead = false;
     bool life_over = false;
+    bool recovering = false;
+    bool recovered = false;
+    bool quarantined = false;
+    std::vector<Index> to_recover;  // objects it could write
   };
 
   Runtime& runtime(Index slot);
-  bool end_if_unused(Index slot);
-  void recover(Index slot);
+  bool is_gone(Index slot);
 
   Catalog& catalog_;
   Ledger& ledger_;

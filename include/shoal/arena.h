@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "shoal/export.h"
 
 namespace shoal {
@@ -22,10 +23,11 @@ class Session;
 }
 
 struct ArenaOptions {
-  mode_t mode = 0600;              // rw bits for owner, group and others; r: open, w: change
-  std::uint64_t quota_bytes = 0;   // 0: the manager's default
-  std::optional<uid_t> owner_uid;  // default: the caller. Only root and the manager's uid may choose
-  std::optional<gid_t> owner_gid;
+  mode_t mode = 0600;             // rw bits for owner, group and others; r: open, w: change
+  std::uint64_t quota_bytes = 0;  // 0: the manager's default
+  // Default: the caller's. Only root and the manager's uid may choose.
+  std::optional<uid_t> owner_uid = {};
+  std::optional<gid_t> owner_gid = {};
 };
 
 struct ArenaInfo {

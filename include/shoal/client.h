@@ -28,6 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "shoal/arena.h"
 #include "shoal/export.h"
 #include "shoal/object.h"
@@ -40,9 +41,9 @@ class Reference;
 }  // namespace internal
 
 struct ClientOptions {
-  std::string socket;  // empty: $SHOAL_SOCKET, else the default sockets in turn
-  std::string arena;   // empty: $SHOAL_ARENA, else "default"
-  std::string label;   // what tools call this process, at most 63 bytes; empty: the program's name
+  std::string socket = {};  // empty: $SHOAL_SOCKET, else the default sockets in turn
+  std::string arena = {};   // empty: $SHOAL_ARENA, else "default"
+  std::string label = {};   // what tools show, at most 63 bytes; empty: the program's name
   absl::Duration control_timeout = absl::Seconds(10);  // for a manager that is away
   absl::Duration op_timeout = absl::Seconds(30);       // for another process's lock
 };

@@ -17,16 +17,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "shoal/client.h"
 #include "shoal/export.h"
 
 namespace shoal {
 
 struct ManagerOptions {
-  std::string socket;              // empty: in a new private folder, removed at the end
-  std::string program;             // empty: found as said above
-  std::vector<std::string> flags;  // more flags for shoald, such as "--memory-max=1GiB"
-  std::string log_file;            // where its log lines go; empty: /dev/null; "-": our stderr
+  std::string socket = {};              // empty: in a new private folder, removed at the end
+  std::string program = {};             // empty: found as said above
+  std::vector<std::string> flags = {};  // more flags for shoald, such as "--memory-max=1GiB"
+  std::string log_file = {};            // where its log lines go; empty: /dev/null; "-": our stderr
   absl::Duration start_timeout = absl::Seconds(10);
 };
 

@@ -1,8 +1,8 @@
 // A list of fixed length whose elements may change in place: byte for byte the layout of Python's
 // multiprocessing.shared_memory.ShareableList, with its known faults mended (docs/format.md).
 //
-//   auto totals = client->create<shoal::ShareableList>("totals", {.values = {0, 0.5, "text", nullptr}});
-//   totals->set(0, 42);
+//   auto totals = client->create<shoal::ShareableList>("totals", {.values = {0, 0.5, "text",
+//   nullptr}}); totals->set(0, 42);
 //
 // Elements are none, bool, int64, double, string or bytes; an element may change its type. A string
 // or bytes element may grow up to its slot: the bytes it was created with, rounded up to the next
@@ -31,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "shoal/client.h"
 #include "shoal/export.h"
 #include "shoal/object.h"
@@ -40,7 +41,7 @@
 namespace shoal {
 
 struct ShareableListOptions {
-  std::vector<Value> values;
+  std::vector<Value> values = {};
   Lifetime lifetime = Lifetime::kNamed;
   Access access = Access::kReadWrite;  // open_or_create: how to open an existing list
 };
