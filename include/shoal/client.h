@@ -38,6 +38,7 @@ namespace shoal {
 namespace internal {
 class Session;
 class Reference;
+SHOAL_EXPORT absl::Status empty_name();  // what a name that was forgotten is answered with
 }  // namespace internal
 
 struct ClientOptions {
@@ -63,6 +64,7 @@ class SHOAL_EXPORT Client {
   template <class T>
   [[nodiscard]] absl::StatusOr<T> create(std::string_view name,
                                          const typename T::Options& options = {}) const {
+    if (name.empty()) return internal::empty_name();
     return T::create(*this, name, options, /*open_existing=*/false);
   }
 
@@ -91,6 +93,7 @@ class SHOAL_EXPORT Client {
   template <class T>
   [[nodiscard]] absl::StatusOr<T> open_or_create(std::string_view name,
                                                  const typename T::Options& options = {}) const {
+    if (name.empty()) return internal::empty_name();
     return T::create(*this, name, options, /*open_existing=*/true);
   }
 

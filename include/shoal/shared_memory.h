@@ -39,7 +39,7 @@ struct SharedMemoryOptions {
   bool sparse = false;                 // commit pages at first touch; all count against the quota
   bool prefault = false;               // map every page now
   bool huge_pages = false;             // falls back to ordinary pages: see pages()
-  std::optional<int> numa_node = {};        // bind the pages to this node
+  std::optional<int> numa_node = {};   // bind the pages to this node
 };
 
 // What the kernel gave.

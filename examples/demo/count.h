@@ -1,0 +1,38 @@
+// Counts lines, words and bytes as `LC_ALL=C wc` does, a piece at a time. Pure: no shared memory.
+//
+// A word is counted at its first byte. So a slice of a text counts the words that begin in it, and
+// the slices together count each word once, wherever the cuts are. What a slice must know of the
+// text before it is one bit: does it end inside a word?
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace demo {
+
+struct Counts {
+  std::int64_t lines = 0;
+  std::int64_t words = 0;
+  std::int64_t bytes = 0;
+
+  Counts& operator+=(const Counts& other);
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+
+class Counter {
+ public:
+  // `before` is everything in front of what will be counted.
+  explicit Counter(std::span<const std::byte> before) : in_word_(ends_in_word(before)) {}
+
+  void add(std::span<const std::byte> piece);
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+
+ private:
+  static bool ends_in_word(std::span<const std::byte> text);
+
+  Counts counts_;
+  bool in_word_;
+};
+
+}  // namespace demo

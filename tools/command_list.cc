@@ -1,0 +1,154 @@
+// The table of commands: the one place that names them.
+#include "tools/command_list.h"
+
+#include <array>
+#include <limits>
+
+namespace shoal::tools {
+namespace {
+
+constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
+
+constexpr std::string_view kDumpDetails =
+    "A SharedMemory: its bytes, as they are (refused on a terminal; --hex shows them there). With\n"
+    "--json: one object with \"kind\", \"name\", \"size\" and the \"bytes\" in base64.\n"
+    "\n"
+    "A ShareableList: JSON, one value a line, after a first line that says what it is:\n"
+    "  {\"kind\":\"ShareableList\",\"name\":\"totals\",\"size\":3}\n"
+    "Each line keeps its type:\n"
+    "  null             none\n"
+    "  true, false      bool\n"
+    "  42               int; beyond 2^53 {\"int\":\"9007199254740993\"}\n"
+    "  0.5, 1.0, 1e+30  double: always a point or an exponent;\n"
+    "                   {\"double\":\"nan\"}, {\"double\":\"inf\"}, {\"double\":\"-inf\"}\n"
+    "  \"text\"           string\n"
+    "  {\"bytes\":\"AP8=\"}  bytes, in base64";
+
+constexpr std::string_view kGetDetails =
+    "A ShareableList: its elements, or the one at INDEX (-1 is the last). A SharedMemory: its "
+    "size\n"
+    "and its first 256 bytes. With --json: {\"values\":[...]}, {\"value\":...}, or {\"bytes\":...} "
+    "in\n"
+    "base64, the latter up to 64 KiB.";
+
+constexpr std::string_view kSizes = "SIZE is in bytes, or with a unit: 64KiB, 1.5GiB, 2T.";
+constexpr std::string_view kModes =
+    "MODE is octal, rw for owner, group and others: 0660. r: attach to read; w: change.";
+
+}  // namespace
+
+std::span<const Flag> global_flags() {
+  static constexpr std::array<Flag, 4> kFlags = {{
+      {"--socket", "PATH", "the manager's socket (else $SHOAL_SOCKET, else the usual places)"},
+      {"--arena", "A", "the arena (else $SHOAL_ARENA, else \"default\")"},
+      {"--json", "", "answer in JSON"},
+      {"--help", "", "say what a command does"},
+  }};
+  return kFlags;
+}
+
+std::span<const Command> commands() {
+  static const std::array<Command, 18> kCommands = {{
+      {"ls",
+       "[PREFIX] [--unnamed]",
+       "list the objects of an arena",
+       "",
+       {{"--unnamed", "", "instead those without a name: anonymous, or unlinked while in use"}},
+       0,
+       1,
+       list_objects},
+      {"stat",
+       "NAME | --id ID",
+       "show one object, and who holds it",
+       "",
+       {{"--id", "ID", "by number, as ls shows it; also finds objects without a name"}},
+       0,
+       1,
+       stat_object},
+      {"get", "NAME [INDEX]", "show what is in an object", kGetDetails, {}, 1, 2, get},
+      {"dump",
+       "NAME [--hex]",
+       "write all of an object to stdout",
+       kDumpDetails,
+       {{"--hex", "", "a SharedMemory's bytes in hexadecimal"}},
+       1,
+       1,
+       dump},
+      {"rm",
+       "NAME...",
+       "unlink objects: the name goes now, the memory with its last attachment",
+       "All are tried; the exit status is 1 if one of them failed.",
+       {},
+       1,
+       kAnyNumber,
+       remove_objects},
+      {"clients",
+       "",
+       "list the sessions of a manager",
+       "This one is left out.",
+       {},
+       0,
+       0,
+       list_clients},
+      {"managers",
+       "",
+       "list the live managers of this user; for root, of all users",
+       "",
+       {},
+       0,
+       0,
+       list_managers},
+      {"df",
+       "",
+       "show memory: of the manager, by arena and by user",
+       "Sessions include that of this command.",
+       {},
+       0,
+       0,
+       show_usage},
+      {"limits", "", "show every limit, and what is used of it", "", {}, 0, 0, list_limits},
+      {"arena create",
+       "NAME [FLAGS]",
+       "create an arena",
+       "",
+       {{"--mode", "MODE", "octal, rw for owner, group and others; default 0600"},
+        {"--quota", "SIZE", "bytes, or 64KiB, 1.5GiB; default: the manager's"},
+        {"--owner", "USER", "name or uid; default: the caller"},
+        {"--group", "GROUP", "name or gid; default: the caller's"}},
+       1,
+       1,
+       create_arena},
+      {"arena ls", "", "list the arenas that the caller has rights in", "", {}, 0, 0, list_arenas},
+      {"arena stat", "NAME", "show one arena", "", {}, 1, 1, stat_arena},
+      {"arena chmod",
+       "NAME MODE",
+       "change who may use an arena from now on",
+       kModes,
+       {},
+       2,
+       2,
+       chmod_arena},
+      {"arena quota",
+       "NAME SIZE",
+       "change how much memory an arena may commit",
+       kSizes,
+       {},
+       2,
+       2,
+       set_arena_quota},
+      {"arena rm", "NAME", "remove an arena that is empty", "", {}, 1, 1, remove_arena},
+      {"ping", "", "ask whether the manager answers", "", {}, 0, 0, ping},
+      {"version",
+       "",
+       "show the versions of this program and of the manager",
+       "",
+       {},
+       0,
+       0,
+       version},
+      {"help", "[COMMAND]", "say what a command does", "", {}, 0, 2, help},
+  }};
+  return kCommands;
+}
+
+}  // namespace shoal::tools
