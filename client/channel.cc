@@ -103,7 +103,7 @@ bool Channel::send_now(kj::ArrayPtr<const capnp::word> message) {
 }
 
 absl::Status Channel::receive_bytes(std::size_t* size, Descriptors& descriptors) {
-  if (buffer_.empty()) buffer_.resize(kFirstReadBytes / sizeof(capnp::word));
+  if (buffer_.empty()) buffer_ = std::vector<capnp::word>(kFirstReadBytes / sizeof(capnp::word));
   std::size_t have = 0;
   std::size_t taken = 0;
   for (;;) {
@@ -129,7 +129,9 @@ absl::Status Channel::receive_bytes(std::size_t* size, Descriptors& descriptors)
       return absl::OkStatus();
     }
     if (whole->has_value() && **whole > room) {
-      buffer_.resize((**whole + sizeof(capnp::word) - 1) / sizeof(capnp::word));
+      std::vector<capnp::word> larger((**whole + sizeof(capnp::word) - 1) / sizeof(capnp::word));
+      std::memcpy(larger.data(), buffer_.data(), have);
+      buffer_ = std::move(larger);
     }
   }
 }

@@ -42,6 +42,11 @@ std::string_view lifetime_name(Lifetime lifetime) {
 
 Client::Client(std::shared_ptr<internal::Session> session) : session_(std::move(session)) {}
 
+absl::Status internal::empty_name() {
+  return absl::InvalidArgumentError(
+      "object name is empty; give 1 to 255 bytes of UTF-8, or no name at all");
+}
+
 absl::StatusOr<Client> Client::connect(const ClientOptions& options) {
   auto session = internal::Session::open(options, /*with_arena=*/true);
   if (!session.ok()) return session.status();
@@ -124,19 +129,20 @@ absl::StatusOr<std::vector<ObjectInfo>> Client::list_unnamed() const {
 
 namespace {
 
-absl::StatusOr<ObjectStat> stat_of(
-    internal::Session& session, absl::FunctionRef<void(wire::Target::Builder)> fill_target) {
+absl::StatusOr<ObjectStat> stat_of(internal::Session& session,
+                                   absl::FunctionRef<void(wire::Target::Builder)> fill_target) {
   ObjectStat stat;
-  absl::Status status = session.call(
-      [&](wire::Request::Builder request) { fill_target(request.initStat()); },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isHolders()) return unexpected();
-        const auto holders = reply.getHolders();
-        stat.object = from_wire(holders.getObject());
-        for (const auto holder : holders.getHolders()) stat.holders.push_back(from_wire(holder));
-        stat.holders_left_out = holders.getMore();
-        return absl::OkStatus();
-      });
+  absl::Status status =
+      session.call([&](wire::Request::Builder request) { fill_target(request.initStat()); },
+                   [&](wire::Reply::Reader reply, Descriptors&) {
+                     if (!reply.isHolders()) return unexpected();
+                     const auto holders = reply.getHolders();
+                     stat.object = from_wire(holders.getObject());
+                     for (const auto holder : holders.getHolders())
+                       stat.holders.push_back(from_wire(holder));
+                     stat.holders_left_out = holders.getMore();
+                     return absl::OkStatus();
+                   });
   if (!status.ok()) return status;
   return stat;
 }
@@ -153,8 +159,8 @@ absl::StatusOr<ObjectStat> Client::stat_by_id(std::uint64_t id) const {
   return stat_of(*session_, [&](wire::Target::Builder target) { target.setObject(id); });
 }
 
-absl::StatusOr<Token> Client::share_reference(
-    const std::shared_ptr<internal::Reference>& reference, absl::Duration valid_for) const {
+absl::StatusOr<Token> Client::share_reference(const std::shared_ptr<internal::Reference>& reference,
+                                              absl::Duration valid_for) const {
   if (reference == nullptr) {
     return absl::FailedPreconditionError("the object is closed and cannot be shared");
   }

@@ -129,6 +129,8 @@ absl::StatusOr<Manager> Manager::start(const ManagerOptions& options) {
     state->socket = state->folder + "/shoald.sock";
   }
   std::vector<std::string> flags = {"--socket=" + state->socket};
+  // Should this process be killed, the manager clears up after itself.
+  if (!state->folder.empty()) flags.push_back("--remove-folder");
   flags.insert(flags.end(), options.flags.begin(), options.flags.end());
   absl::StatusOr<Spawned> spawned =
       internal::spawn_manager(*program, flags, options.log_file);

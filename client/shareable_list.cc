@@ -9,6 +9,7 @@
 #include "client/session.h"
 #include "client/wire.h"
 #include "memory/shareable_list.h"
+#include "schemas/names.h"
 #include "schemas/text.h"
 
 namespace shoal {
@@ -31,11 +32,14 @@ absl::Status closed() { return absl::FailedPreconditionError("the list is closed
 absl::StatusOr<std::shared_ptr<Reference>> create_whole(Session& session, std::string_view name,
                                                         const ShareableListOptions& options) {
   const absl::StatusOr<std::size_t> size = memory::bytes_needed(options.values);
-  if (!size.ok()) return size.status();
-  auto reference = internal::create_segment(
-      session, {.name = {},
-                .kind = Kind::kShareableList,
-                .options = {.size = *size, .lifetime = options.lifetime}});
+  if (!size.ok()) {
+    return protocol::error(size.status().code(), "shareable list \"", protocol::printable(name),
+                           "\": ", protocol::to_std(size.status().message()));
+  }
+  auto reference =
+      internal::create_segment(session, {.name = {},
+                                         .kind = Kind::kShareableList,
+                                         .options = {.size = *size, .lifetime = options.lifetime}});
   if (!reference.ok()) return reference;
   absl::Status status = memory::format((*reference)->mapping->data(), options.values);
   if (status.ok() && !name.empty()) {
@@ -87,16 +91,14 @@ absl::StatusOr<ShareableList> ShareableList::create(const Client& client, std::s
 
 absl::StatusOr<ShareableList> ShareableList::open(const Client& client, std::string_view name,
                                                   const OpenOptions& options) {
-  auto reference =
-      internal::open_segment(*client.session_, name, Kind::kShareableList, options);
+  auto reference = internal::open_segment(*client.session_, name, Kind::kShareableList, options);
   if (!reference.ok()) return reference.status();
   return over(SharedMemory(*std::move(reference)));
 }
 
 absl::StatusOr<ShareableList> ShareableList::open(const Client& client, const Token& token,
                                                   const OpenOptions& options) {
-  auto reference =
-      internal::open_segment(*client.session_, token, Kind::kShareableList, options);
+  auto reference = internal::open_segment(*client.session_, token, Kind::kShareableList, options);
   if (!reference.ok()) return reference.status();
   return over(SharedMemory(*std::move(reference)));
 }

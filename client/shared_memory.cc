@@ -7,6 +7,7 @@
 #include "client/segment.h"
 #include "client/session.h"
 #include "client/wire.h"
+#include "schemas/names.h"
 #include "schemas/text.h"
 
 namespace shoal {
@@ -19,6 +20,13 @@ namespace internal {
 
 absl::StatusOr<std::shared_ptr<Reference>> create_segment(Session& session,
                                                           const SegmentRequest& wanted) {
+  // On the wire it would mean any node.
+  const int node = wanted.options.numa_node.value_or(-1);
+  if (wanted.options.numa_node.has_value() && node < 0) {
+    return protocol::error(absl::StatusCode::kInvalidArgument, "object \"",
+                           protocol::printable(wanted.name), "\": there is no NUMA node ", node,
+                           "; leave the node out to take any");
+  }
   return session.attach(wanted.name, wanted.options.prefault, [&](wire::Request::Builder request) {
     auto create = request.initCreate();
     set_text([&](unsigned size) { return create.initName(size); }, wanted.name);
@@ -28,7 +36,7 @@ absl::StatusOr<std::shared_ptr<Reference>> create_segment(Session& session,
     create.setSealable(wanted.options.sealable);
     create.setSparse(wanted.options.sparse);
     create.setHugePages(wanted.options.huge_pages);
-    create.setNumaNode(wanted.options.numa_node.value_or(-1));
+    create.setNumaNode(node);
     create.setOpenExisting(wanted.open_existing);
     create.setOpenAccess(to_wire(wanted.options.access));
   });
@@ -95,16 +103,14 @@ absl::StatusOr<SharedMemory> SharedMemory::create(const Client& client, std::str
 
 absl::StatusOr<SharedMemory> SharedMemory::open(const Client& client, std::string_view name,
                                                 const OpenOptions& options) {
-  auto reference =
-      internal::open_segment(*client.session_, name, Kind::kSharedMemory, options);
+  auto reference = internal::open_segment(*client.session_, name, Kind::kSharedMemory, options);
   if (!reference.ok()) return reference.status();
   return SharedMemory(*std::move(reference));
 }
 
 absl::StatusOr<SharedMemory> SharedMemory::open(const Client& client, const Token& token,
                                                 const OpenOptions& options) {
-  auto reference =
-      internal::open_segment(*client.session_, token, Kind::kSharedMemory, options);
+  auto reference = internal::open_segment(*client.session_, token, Kind::kSharedMemory, options);
   if (!reference.ok()) return reference.status();
   return SharedMemory(*std::move(reference));
 }
@@ -139,9 +145,7 @@ absl::Status SharedMemory::close() {
 absl::Status SharedMemory::unlink() const {
   if (reference_ == nullptr) return closed();
   return reference_->session->call(
-      [&](wire::Request::Builder request) {
-        request.initUnlink().setObject(reference_->object);
-      },
+      [&](wire::Request::Builder request) { request.initUnlink().setObject(reference_->object); },
       [](wire::Reply::Reader, Descriptors&) { return absl::OkStatus(); });
 }
 

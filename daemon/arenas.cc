@@ -75,15 +75,15 @@ absl::StatusOr<Index> Arenas::visible(std::string_view name, const Identity& who
 }
 
 absl::StatusOr<Index> Arenas::owned(std::string_view name, const Identity& who) const {
-  const absl::StatusOr<Index> index = visible(name, who);
-  if (!index.ok()) return index;
-  const ArenaRecord& record = catalog_.arenas[*index];
+  const Index index = find(name);
+  if (index == 0) return no_such_arena(name);
+  const ArenaRecord& record = catalog_.arenas[index];
   const bool owner = who.uid != kOverflowUid && who.uid == record.owner_uid;
-  if (!owner && !is_administrator(who)) {
-    return error(absl::StatusCode::kPermissionDenied, "arena \"", name, "\" belongs to uid ",
-                 record.owner_uid, "; only that uid, root and the manager's uid may do this");
-  }
-  return index;
+  // An owner who took his own rights away can give them back, as with files.
+  if (owner || is_administrator(who)) return index;
+  if (const auto seen = visible(name, who); !seen.ok()) return seen;
+  return error(absl::StatusCode::kPermissionDenied, "arena \"", name, "\" belongs to uid ",
+               record.owner_uid, "; only that uid, root and the manager's uid may do this");
 }
 
 absl::Status Arenas::change_mode(std::string_view name, mode_t mode, const Identity& who) {

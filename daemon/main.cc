@@ -1,18 +1,21 @@
 // shoald: wiring only.
 #include <fcntl.h>
-#include <kj/async-unix.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include <kj/async-unix.h>
 
 #include "daemon/clock.h"
 #include "daemon/listener.h"
@@ -64,11 +67,12 @@ kj::Promise<void> stopped(kj::UnixEventPort& port, Log& log,
   const auto by_signal = [&log](siginfo_t signal) {
     log(Level::kInfo, "manager.stop", {{"signal", signal.si_signo}, {"from_pid", signal.si_pid}});
   };
-  auto stop = port.onSignal(SIGTERM).then(by_signal).exclusiveJoin(
-      port.onSignal(SIGINT).then(by_signal));
-  KJ_IF_MAYBE(observer, parent) {
-    stop = stop.exclusiveJoin(observer->whenBecomesReadable().then(
-        [&log] { log(Level::kInfo, "manager.stop", {{"why", "the parent process is gone"}}); }));
+  auto stop =
+      port.onSignal(SIGTERM).then(by_signal).exclusiveJoin(port.onSignal(SIGINT).then(by_signal));
+  KJ_IF_MAYBE (observer, parent) {
+    stop = stop.exclusiveJoin(observer->whenBecomesReadable().then([&log] {
+      log(Level::kInfo, "manager.stop", {{"why", "the parent process is gone"}});
+    }));
   }
   return stop;
 }
@@ -103,11 +107,13 @@ int serve(const Options& options, Log& log) {
                                   .ungreeted_max = budget.ungreeted});
   kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> parent;
   if (options.parent_fd >= 0) {
-    parent = kj::heap<kj::UnixEventPort::FdObserver>(
-        port, options.parent_fd, kj::UnixEventPort::FdObserver::OBSERVE_READ);
+    parent = kj::heap<kj::UnixEventPort::FdObserver>(port, options.parent_fd,
+                                                     kj::UnixEventPort::FdObserver::OBSERVE_READ);
   }
   kj::Maybe<kj::UnixEventPort::FdObserver&> parent_seen;
-  KJ_IF_MAYBE(observer, parent) { parent_seen = **observer; }
+  KJ_IF_MAYBE (observer, parent) {
+    parent_seen = **observer;
+  }
   {
     Manager manager(port, state, *listener, service, log, budget.ungreeted);
     log(Level::kInfo, "manager.start",
@@ -126,11 +132,25 @@ int serve(const Options& options, Log& log) {
   return 0;
 }
 
+// Of arguments that are wrong elsewhere; -1: none. Whoever waits there shall hear why.
+int ready_fd_of(std::span<const char* const> arguments) {
+  constexpr std::string_view kFlag = "--ready-fd=";
+  int fd = -1;
+  for (const std::string_view argument : arguments) {
+    if (!argument.starts_with(kFlag)) continue;
+    const std::string_view value = argument.substr(kFlag.size());
+    std::from_chars(value.data(), value.data() + value.size(), fd);
+  }
+  return fd;
+}
+
 int run(std::span<const char* const> arguments) {
   std::vector<std::string> warnings;
   const absl::StatusOr<Options> options = parse_options(arguments, environ, &warnings);
   if (!options.ok()) {
-    std::fprintf(stderr, "shoald: %s\n", std::string(options.status().message()).c_str());
+    const std::string why(options.status().message());
+    std::fprintf(stderr, "shoald: %s\n", why.c_str());
+    tell_ready(ready_fd_of(arguments), "error " + why);
     return 2;
   }
   if (options->help) {
@@ -146,7 +166,11 @@ int run(std::span<const char* const> arguments) {
   for (const std::string& warning : warnings) {
     log(Level::kWarning, "option.unknown", {{"what", warning}});
   }
-  return serve(*options, log);
+  const int status = serve(*options, log);
+  if (options->remove_folder) {
+    ::rmdir(options->socket.substr(0, options->socket.rfind('/')).c_str());
+  }
+  return status;
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ using FdObserver = kj::UnixEventPort::FdObserver;
 // After running out of descriptors; the kernel does not say when there are some again.
 constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
 constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
+constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
+constexpr auto kLastLookAfter = 10 * kj::SECONDS;
 
 }  // namespace
 
@@ -171,6 +173,9 @@ void Manager::advance(Index slot) {
   switch (state_.sessions.next(slot)) {
     case Sessions::Step::kNone:
       return;
+    case Sessions::Step::kQuarantine:
+      tasks_.add(look_again(slot, state_.sessions.record(slot).generation, kFirstLookAfter));
+      return;
     case Sessions::Step::kRecover:
       tasks_.add(kj::evalLater([this, slot] { return recover(slot); }));
       return;
@@ -184,6 +189,20 @@ void Manager::advance(Index slot) {
   }
   // Later, because the watches outlive the event that is being handled.
   tasks_.add(kj::evalLater([this, slot] { return drain(slot); }));
+}
+
+// The kernel releases a mapping of an exec'd process a little after its descriptors, and says
+// nothing; whoever really closed all its descriptors is looked at ever more rarely.
+kj::Promise<void> Manager::look_again(Index slot, std::uint32_t generation, kj::Duration after) {
+  return port_.getTimer().afterDelay(after).then([=, this]() -> kj::Promise<void> {
+    if (!same_session(slot, generation)) return kj::READY_NOW;
+    if (!state_.sessions.is_quarantined(slot)) return kj::READY_NOW;
+    if (!state_.sessions.leave_quarantine(slot)) {
+      return look_again(slot, generation, std::min(2 * after, kLastLookAfter));
+    }
+    advance(slot);
+    return kj::READY_NOW;
+  });
 }
 
 kj::Promise<void> Manager::recover(Index slot) {

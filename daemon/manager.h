@@ -42,6 +42,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> watch_life(Index slot, std::uint32_t generation);
   // Does what the session's state asks for next.
   void advance(Index slot);
+  // Looks again later at a session that closed its descriptors but still maps its page.
+  kj::Promise<void> look_again(Index slot, std::uint32_t generation, kj::Duration after);
   kj::Promise<void> recover(Index slot);
   kj::Promise<void> drain(Index slot);
   void schedule_laundry();

@@ -177,12 +177,6 @@ absl::Status Objects::link(Index index, std::string_view name) {
   if (find(record.arena, name) != 0) {
     return name_taken(catalog_.arenas[record.arena].name.view(), name);
   }
-  if (record.lifetime == static_cast<std::uint16_t>(wire::Lifetime::SESSION) &&
-      !creator_lives(index)) {
-    return error(absl::StatusCode::kFailedPrecondition, "object \"", name,
-                 "\" has the lifetime of the session that created it, and that has ended; create "
-                 "it anew");
-  }
   put_name(index, name);
   return absl::OkStatus();
 }
@@ -225,15 +219,6 @@ absl::Status Objects::seal(Index index) {
   absl::Status status = store_.seal(state(index).segment);
   if (status.ok()) catalog_.objects[index].sealed = 1;
   return status;
-}
-
-// Its slot may be another session's by now.
-bool Objects::creator_lives(Index index) const {
-  const ObjectRecord& record = catalog_.objects[index];
-  const SessionRecord& creator = catalog_.sessions[record.creator_slot];
-  return creator.generation == record.creator_generation &&
-         creator.state.load(std::memory_order_relaxed) ==
-             static_cast<std::uint32_t>(SessionState::kLive);
 }
 
 void Objects::add_to_creator(Index index) {

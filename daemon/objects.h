@@ -108,7 +108,6 @@ class Objects {
   absl::StatusOr<Segment> take_segment(const SegmentSpec& spec, std::uint64_t bytes);
   void put_name(Index index, std::string_view name);
   void free_if_unused(Index index);
-  [[nodiscard]] bool creator_lives(Index index) const;
   void add_to_creator(Index index);
   void remove_from_creator(Index index);
 

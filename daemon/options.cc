@@ -149,6 +149,10 @@ constexpr auto kFlags = std::to_array<Flag>({
     {"ready-fd", "FD",
      "a descriptor, inherited, that gets one line when the manager is ready (default:\nnone)",
      [](Parsed& p, std::string_view v) -> Refusal { return parse_fd(v, p.options.ready_fd); }},
+    {"remove-folder", "", "at the end remove the folder of --socket, if it is empty",
+     [](Parsed& p, std::string_view v) -> Refusal {
+       return parse_bool(v, p.options.remove_folder);
+     }},
     {"help", "", "print this and end",
      [](Parsed& p, std::string_view v) -> Refusal { return parse_bool(v, p.options.help); }},
     {"version", "", "print the version and end",

@@ -29,6 +29,7 @@ struct Options {
   Level log_level = Level::kInfo;
   int parent_fd = -1;  // a pidfd: the manager ends with that process
   int ready_fd = -1;   // gets one line when the manager is ready
+  bool remove_folder = false;  // of the socket, at the end
   bool help = false;
   bool version = false;
 };

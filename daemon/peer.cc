@@ -1,15 +1,16 @@
 // See peer.h.
 #include "daemon/peer.h"
 
-#include <capnp/serialize.h>
 #include <fcntl.h>
-#include <kj/exception.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include <capnp/serialize.h>
+#include <kj/exception.h>
 
 #include "schemas/framing.h"
 #include "schemas/names.h"
@@ -72,7 +73,7 @@ Peer::Next Peer::work() {
     if (kept_bytes_ > 0) {
       // Requests that came together: answered one by one, each after the reply before it is out.
       const std::size_t before = kept_bytes_;
-      const std::vector<capnp::word> kept = std::exchange(kept_, {});
+      const std::vector<capnp::word> kept = std::exchange(kept_, std::vector<capnp::word>());
       kept_bytes_ = 0;
       next = answer_all({reinterpret_cast<const std::byte*>(kept.data()), before});
       if (next != Next::kRead) {
@@ -104,8 +105,13 @@ Peer::Next Peer::read_once() {
     if (!greeted() && !connection_.offered.valid()) connection_.offered = std::move(descriptor);
   }
   const std::size_t have = kept_bytes_ + received.bytes;
+  // The peer's end may have come with its last bytes, in one event: no other would tell of it.
+  bool may_be_over = true;
+  KJ_IF_MAYBE (at_end, observer_.atEndHint()) {
+    may_be_over = *at_end;
+  }
   // A read that did not fill the buffer emptied the socket, unless descriptors cut it short.
-  const bool drained = have < room && !with_descriptors;
+  const bool drained = have < room && !with_descriptors && !may_be_over;
   kept_bytes_ = 0;
   const Next next = answer_all({base, have});
   if (next == Next::kRead && !drained) return Next::kYield;
@@ -131,10 +137,9 @@ Peer::Next Peer::answer_all(std::span<const std::byte> bytes) {
 }
 
 void Peer::keep(std::span<const std::byte> rest) {
-  kept_.resize((rest.size() + sizeof(capnp::word) - 1) / sizeof(capnp::word));
+  kept_ = std::vector<capnp::word>((rest.size() + sizeof(capnp::word) - 1) / sizeof(capnp::word));
   if (!rest.empty()) std::memcpy(kept_.data(), rest.data(), rest.size());
   kept_bytes_ = rest.size();
-  if (rest.empty()) kept_ = {};
 }
 
 Peer::Next Peer::answer_one(std::span<const std::byte> message) {
@@ -147,9 +152,9 @@ Peer::Next Peer::answer_one(std::span<const std::byte> message) {
         protocol::reader_options(message.size()));
     service_.handle(connection_, reader.getRoot<wire::Request>(), answer);
   });
-  KJ_IF_MAYBE(exception, broken) {
-    return refuse(protocol::text("a message that cannot be read: ",
-                                 exception->getDescription().cStr()));
+  KJ_IF_MAYBE (exception, broken) {
+    return refuse(
+        protocol::text("a message that cannot be read: ", exception->getDescription().cStr()));
   }
   if (connection_.slot != slot_before) {
     events_.greeted(*this, answer.opened_session);
@@ -178,11 +183,11 @@ Peer::Next Peer::write_out() {
     for (const protocol::UniqueFd& descriptor : out_descriptors_) {
       if (descriptor.valid()) descriptors[count++] = descriptor.get();
     }
-    const std::ptrdiff_t sent = protocol::send(
-        socket_.get(),
-        {reinterpret_cast<const std::byte*>(bytes.begin()) + out_written_,
-         bytes.size() - out_written_},
-        {descriptors, count}, MSG_DONTWAIT);
+    const std::ptrdiff_t sent =
+        protocol::send(socket_.get(),
+                       {reinterpret_cast<const std::byte*>(bytes.begin()) + out_written_,
+                        bytes.size() - out_written_},
+                       {descriptors, count}, MSG_DONTWAIT);
     if (sent == -EAGAIN) return Next::kWrite;
     if (sent < 0) return Next::kEnd;
     out_written_ += static_cast<std::size_t>(sent);

@@ -143,42 +143,53 @@ std::string_view Sessions::label(Index slot) const {
 std::string_view Sessions::state_name(Index slot) const {
   if (slot >= runtimes_.size()) return "free";
   const Runtime& runtime = runtimes_[slot];
-  const auto state =
-      static_cast<SessionState>(record(slot).state.load(std::memory_order_relaxed));
-  if (state == SessionState::kRecovering) return "recovering";
+  if (runtime.draining) return "recovering";
   if (runtime.dead) return "dying";
-  return runtime.life_over ? "quarantined" : "live";
+  return runtime.quarantined ? "quarantined" : "live";
+}
+
+void Sessions::set_state(Index slot, SessionState state) {
+  record(slot).state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
 }
 
 void Sessions::died(Index slot) {
-  runtime(slot).dead = true;
-  record(slot).state.store(static_cast<std::uint32_t>(SessionState::kDying),
-                           std::memory_order_release);
+  Runtime& session = runtime(slot);
+  session.dead = true;
+  session.quarantined = false;
+  // A session that is being drained already ended before its process did.
+  if (!session.draining) set_state(slot, SessionState::kDying);
   log_(Level::kInfo, "session.death", {{"session", id(slot)}, {"pid", record(slot).pid}});
 }
 
-// Whether no instruction of its process will touch shared memory under this slot again.
-bool Sessions::is_gone(Index slot) {
+bool Sessions::maps_page(Index slot) {
+  Segment& page = runtime(slot).page;
+  const bool mapped = !page.alone();
+  (void)page.take_spare();
+  return mapped;
+}
+
+bool Sessions::leave_quarantine(Index slot) {
   Runtime& session = runtime(slot);
-  if (session.dead) return true;
-  if (!session.life_over || session.connected) return false;
-  const bool unmapped = session.page.alone();
-  (void)session.page.take_spare();
-  if (!unmapped && !session.quarantined) {
-    session.quarantined = true;
-    log_(Level::kWarning, "session.quarantine",
-         {{"session", id(slot)},
-          {"pid", record(slot).pid},
-          {"why", "closed its descriptors but still maps its session page"}});
-  }
-  return unmapped;
+  if (!session.dead && maps_page(slot)) return false;
+  session.quarantined = false;
+  return true;
 }
 
 Sessions::Step Sessions::next(Index slot) {
   Runtime& session = runtime(slot);
-  if (session.recovering || !is_gone(slot)) return Step::kNone;
+  if (session.recovering || session.draining || session.quarantined) return Step::kNone;
+  if (!session.dead) {
+    if (!session.life_over || session.connected) return Step::kNone;
+    if (!session.recovered && maps_page(slot)) {
+      session.quarantined = true;
+      return Step::kQuarantine;
+    }
+  }
+  // From here on no instruction of its process touches shared memory under this slot again.
   if (!session.recovered) {
     session.recovering = true;
+    // It cannot be resumed any more: what is on the list must not go meanwhile.
+    set_state(slot, SessionState::kDying);
     ledger_.for_each_of_session(slot, [&](const AttachmentRecord& attachment) {
       const bool writable =
           attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
@@ -188,8 +199,9 @@ Sessions::Step Sessions::next(Index slot) {
     return Step::kRecover;
   }
   if (!session.life_over) return Step::kNone;  // a forked child may use its references
-  const std::uint32_t draining = static_cast<std::uint32_t>(SessionState::kRecovering);
-  return record(slot).state.exchange(draining) == draining ? Step::kNone : Step::kDrain;
+  session.draining = true;
+  set_state(slot, SessionState::kRecovering);
+  return Step::kDrain;
 }
 
 bool Sessions::recover_some(Index slot) {

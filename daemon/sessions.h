@@ -68,10 +68,15 @@ class Sessions {
 
   enum class Step {
     kNone,
+    kQuarantine,  // look again later: leave_quarantine
     kRecover,  // call recover_some until it has no more to do, then ask again
     kDrain,    // call drain_some until it has no more to do: the slot is free then
   };
   Step next(Index slot);
+
+  [[nodiscard]] bool is_quarantined(Index slot) { return runtime(slot).quarantined; }
+  // Whether the page is no longer mapped, so that there is a next step.
+  bool leave_quarantine(Index slot);
 
   // Each does a little, so that one session cannot keep others waiting; whether more is to do.
   // What must not wait for the references: its names, and what its process held in shared memory.
@@ -106,12 +111,14 @@ class Sessions {
     bool life_over = false;
     bool recovering = false;
     bool recovered = false;
+    bool draining = false;
     bool quarantined = false;
     std::vector<Index> to_recover;  // objects it could write
   };
 
   Runtime& runtime(Index slot);
-  bool is_gone(Index slot);
+  bool maps_page(Index slot);
+  void set_state(Index slot, SessionState state);
 
   Catalog& catalog_;
   Ledger& ledger_;
