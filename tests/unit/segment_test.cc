@@ -319,28 +319,45 @@ TEST_F(SegmentTest, AloneSurvivesBeingLookedAt) {
 // ---- the warm pool ----
 
 TEST_F(SegmentTest, WarmSegmentIsTheSameMemoryZeroed) {
+  const SegmentSpec spec{.size = 3 * kMiB + 5};
   for (const bool laundered : {true, false}) {
-    Segment segment = make({.size = 3 * kMiB + 5});
+    // Unwashed, it is given out at once only where another is left to the washing.
+    Segment other;
+    if (!laundered) other = make(spec);
+    Segment segment = make(spec);
     const ino_t before = inode(segment);
     {
       const UniqueFd fd = lend(segment, true);
       const Mapping mapping(fd.get(), segment.map_size(), PROT_READ | PROT_WRITE);
       std::memset(mapping.bytes(), 0xab, segment.map_size());
     }
+    if (!laundered) store_.retire(std::move(other));
+    const std::uint64_t kept = store_.warm_bytes();
     store_.retire(std::move(segment));
-    EXPECT_EQ(store_.warm_bytes(), 3 * kMiB + 4096);
+    EXPECT_EQ(store_.warm_bytes(), kept + 3 * kMiB + 4096);
     if (laundered) {
       EXPECT_TRUE(store_.launder()) << "more than one slice";
       wash();
     }
-    const Segment again = make({.size = 3 * kMiB + 5});
+    const Segment again = make(spec);
     EXPECT_EQ(inode(again), before);
-    EXPECT_EQ(store_.warm_bytes(), 0u);
+    EXPECT_EQ(store_.warm_bytes(), kept);
     const UniqueFd fd = lend(again, false);
     const Mapping mapping(fd.get(), again.size(), PROT_READ);
     const std::string_view bytes(mapping.bytes(), again.size());
     EXPECT_EQ(bytes.find_first_not_of('\0'), std::string_view::npos) << laundered;
   }
+}
+
+TEST_F(SegmentTest, ASingleDirtySegmentIsLeftToTheWashing) {
+  const SegmentSpec spec{.size = kMiB};
+  Segment segment = make(spec);
+  const ino_t before = inode(segment);
+  store_.retire(std::move(segment));
+  const Segment meanwhile = make(spec);
+  EXPECT_NE(inode(meanwhile), before);
+  wash();
+  EXPECT_EQ(inode(make(spec)), before);
 }
 
 // The bytes of the last page past the size are out of read's and write's reach, but not of a
