@@ -74,22 +74,22 @@ absl::Status Arena::remove() const {
 
 absl::StatusOr<ManagerInfo> Admin::manager() const {
   ManagerInfo info;
-  absl::Status status = client_.session_->call(
-      [](wire::Request::Builder request) { request.setPing(); },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isPong()) return unexpected();
-        const auto pong = reply.getPong();
-        info = {.release = to_string(pong.getProgram()),
-                .pid = static_cast<pid_t>(pong.getManagerPid()),
-                .socket = to_string(pong.getSocket()),
-                .protocol_major = pong.getVersion().getMajor(),
-                .protocol_minor = pong.getVersion().getMinor(),
-                .layout_version = pong.getLayout(),
-                .started = to_time(pong.getStartedNs()),
-                .sessions = pong.getSessions(),
-                .objects = pong.getObjects()};
-        return absl::OkStatus();
-      });
+  absl::Status status =
+      client_.session_->call([](wire::Request::Builder request) { request.setPing(); },
+                             [&](wire::Reply::Reader reply, Descriptors&) {
+                               if (!reply.isPong()) return unexpected();
+                               const auto pong = reply.getPong();
+                               info = {.release = to_string(pong.getProgram()),
+                                       .pid = static_cast<pid_t>(pong.getManagerPid()),
+                                       .socket = to_string(pong.getSocket()),
+                                       .protocol_major = pong.getVersion().getMajor(),
+                                       .protocol_minor = pong.getVersion().getMinor(),
+                                       .layout_version = pong.getLayout(),
+                                       .started = to_time(pong.getStartedNs()),
+                                       .sessions = pong.getSessions(),
+                                       .objects = pong.getObjects()};
+                               return absl::OkStatus();
+                             });
   if (!status.ok()) return status;
   return info;
 }
@@ -127,57 +127,59 @@ absl::StatusOr<std::vector<ClientInfo>> Admin::clients() const {
 
 absl::StatusOr<std::vector<LimitInfo>> Admin::limits() const {
   std::vector<LimitInfo> all;
-  absl::Status status = client_.session_->call(
-      [](wire::Request::Builder request) { request.setLimits(); },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isLimits()) return unexpected();
-        for (const auto limit : reply.getLimits()) {
-          all.push_back({.name = to_string(limit.getName()),
-                         .unit = to_string(limit.getUnit()),
-                         .limit = limit.getLimit(),
-                         .used = limit.getUsed(),
-                         .counted = limit.getCounted()});
-        }
-        return absl::OkStatus();
-      });
+  absl::Status status =
+      client_.session_->call([](wire::Request::Builder request) { request.setLimits(); },
+                             [&](wire::Reply::Reader reply, Descriptors&) {
+                               if (!reply.isLimits()) return unexpected();
+                               for (const auto limit : reply.getLimits()) {
+                                 all.push_back({.name = to_string(limit.getName()),
+                                                .unit = to_string(limit.getUnit()),
+                                                .limit = limit.getLimit(),
+                                                .used = limit.getUsed(),
+                                                .counted = limit.getCounted()});
+                               }
+                               return absl::OkStatus();
+                             });
   if (!status.ok()) return status;
   return all;
 }
 
 absl::StatusOr<Usage> Admin::usage() const {
   Usage usage;
-  absl::Status status = client_.session_->call(
-      [](wire::Request::Builder request) { request.setUsage(); },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isUsage()) return unexpected();
-        const auto in = reply.getUsage();
-        usage.memory_max_bytes = in.getMemoryMax();
-        usage.committed_bytes = in.getCommitted();
-        usage.warm_bytes = in.getWarm();
-        usage.warm_max_bytes = in.getWarmMax();
-        usage.available_bytes = in.getAvailable();
-        for (const auto arena : in.getArenas()) usage.arenas.push_back(from_wire(arena));
-        for (const auto user : in.getUsers()) {
-          usage.users.push_back({.uid = user.getUid(),
-                                 .committed_bytes = user.getCommitted(),
-                                 .objects = user.getObjects(),
-                                 .sessions = user.getSessions()});
-        }
-        return absl::OkStatus();
-      });
+  absl::Status status =
+      client_.session_->call([](wire::Request::Builder request) { request.setUsage(); },
+                             [&](wire::Reply::Reader reply, Descriptors&) {
+                               if (!reply.isUsage()) return unexpected();
+                               const auto in = reply.getUsage();
+                               usage.memory_max_bytes = in.getMemoryMax();
+                               usage.committed_bytes = in.getCommitted();
+                               usage.warm_bytes = in.getWarm();
+                               usage.warm_max_bytes = in.getWarmMax();
+                               usage.available_bytes = in.getAvailable();
+                               for (const auto arena : in.getArenas())
+                                 usage.arenas.push_back(from_wire(arena));
+                               for (const auto user : in.getUsers()) {
+                                 usage.users.push_back({.uid = user.getUid(),
+                                                        .committed_bytes = user.getCommitted(),
+                                                        .objects = user.getObjects(),
+                                                        .sessions = user.getSessions()});
+                               }
+                               return absl::OkStatus();
+                             });
   if (!status.ok()) return status;
   return usage;
 }
 
 absl::StatusOr<std::vector<ArenaInfo>> Admin::arenas() const {
   std::vector<ArenaInfo> all;
-  absl::Status status = client_.session_->call(
-      [](wire::Request::Builder request) { request.setArenaList(); },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isArenas()) return unexpected();
-        for (const auto arena : reply.getArenas()) all.push_back(from_wire(arena));
-        return absl::OkStatus();
-      });
+  absl::Status status =
+      client_.session_->call([](wire::Request::Builder request) { request.setArenaList(); },
+                             [&](wire::Reply::Reader reply, Descriptors&) {
+                               if (!reply.isArenas()) return unexpected();
+                               for (const auto arena : reply.getArenas())
+                                 all.push_back(from_wire(arena));
+                               return absl::OkStatus();
+                             });
   if (!status.ok()) return status;
   return all;
 }

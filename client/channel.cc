@@ -1,7 +1,6 @@
 // See channel.h.
 #include "client/channel.h"
 
-#include <kj/exception.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -10,6 +9,8 @@
 #include <cstring>
 #include <optional>
 #include <utility>
+
+#include <kj/exception.h>
 
 #include "schemas/framing.h"
 #include "schemas/text.h"
@@ -46,14 +47,15 @@ absl::StatusOr<Channel> Channel::connect(const std::string& path, absl::Duration
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return error(absl::StatusCode::kInvalidArgument, "socket path \"", path, "\" has ",
-                 path.size(), " bytes; at most ", sizeof address.sun_path - 1, " fit");
+    return error(absl::StatusCode::kInvalidArgument, "socket path \"", path, "\" has ", path.size(),
+                 " bytes; at most ", sizeof address.sun_path - 1, " fit");
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   protocol::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) {
-    return error(absl::StatusCode::kResourceExhausted, "cannot make a socket: ",
-                 std::strerror(errno), "; raise the limit of descriptors (ulimit -n)");
+    return error(absl::StatusCode::kResourceExhausted,
+                 "cannot make a socket: ", std::strerror(errno),
+                 "; raise the limit of descriptors (ulimit -n)");
   }
   const timeval bound = absl::ToTimeval(timeout);
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
@@ -144,8 +146,8 @@ absl::Status Channel::receive(std::uint64_t id, ReadReply read, bool* lost) {
   absl::Status outcome;
   bool other_id = false;
   kj::Maybe<kj::Exception> broken = kj::runCatchingExceptions([&] {
-    capnp::FlatArrayMessageReader reader(
-        kj::arrayPtr(buffer_.data(), size / sizeof(capnp::word)), protocol::reader_options(size));
+    capnp::FlatArrayMessageReader reader(kj::arrayPtr(buffer_.data(), size / sizeof(capnp::word)),
+                                         protocol::reader_options(size));
     const auto reply = reader.getRoot<wire::Reply>();
     other_id = reply.getId() != id;
     if (other_id) return;

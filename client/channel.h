@@ -2,10 +2,6 @@
 // Knows nothing of sessions.
 #pragma once
 
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-#include <kj/array.h>
-
 #include <array>
 #include <cstddef>
 #include <span>
@@ -16,6 +12,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <kj/array.h>
+
 #include "client/guarded_fd.h"
 #include "schemas/control.capnp.h"
 #include "schemas/limits.h"

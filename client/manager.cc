@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+
 #include "client/fork.h"
 #include "client/spawn.h"
 #include "schemas/text.h"
@@ -132,8 +133,7 @@ absl::StatusOr<Manager> Manager::start(const ManagerOptions& options) {
   // Should this process be killed, the manager clears up after itself.
   if (!state->folder.empty()) flags.push_back("--remove-folder");
   flags.insert(flags.end(), options.flags.begin(), options.flags.end());
-  absl::StatusOr<Spawned> spawned =
-      internal::spawn_manager(*program, flags, options.log_file);
+  absl::StatusOr<Spawned> spawned = internal::spawn_manager(*program, flags, options.log_file);
   if (!spawned.ok()) {
     remove_folder(state->folder);
     return spawned.status();
@@ -144,10 +144,10 @@ absl::StatusOr<Manager> Manager::start(const ManagerOptions& options) {
   const std::string line = read_line(running.process.ready.get(), options.start_timeout);
   if (line.starts_with("ready ")) return manager;
   const std::string said = line.starts_with("error ") ? line.substr(6) : line;
-  return error(absl::StatusCode::kUnavailable, "the manager ", *program, " at ", running.socket,
-               " did not come up: ",
-               said.empty() ? "it said nothing; see its log (ManagerOptions::log_file = \"-\")"
-                            : said);
+  return error(
+      absl::StatusCode::kUnavailable, "the manager ", *program, " at ", running.socket,
+      " did not come up: ",
+      said.empty() ? "it said nothing; see its log (ManagerOptions::log_file = \"-\")" : said);
 }
 
 const std::string& Manager::socket() const {

@@ -9,7 +9,6 @@
 
 #include "schemas/text.h"
 
-
 namespace shoal::internal {
 namespace {
 
@@ -34,8 +33,8 @@ absl::StatusOr<std::shared_ptr<Mapping>> Mapping::map(int fd, std::uint64_t size
   struct stat status {};
   if (size > bytes || ::fstat(fd, &status) != 0 ||
       static_cast<std::uint64_t>(status.st_size) < size) {
-    return error(absl::StatusCode::kDataLoss, "the manager sent a descriptor of ",
-                 status.st_size, " bytes for an object of ", size);
+    return error(absl::StatusCode::kDataLoss, "the manager sent a descriptor of ", status.st_size,
+                 " bytes for an object of ", size);
   }
   const int now = pages == Pages::kNow ? MAP_POPULATE : 0;
   void* at = ::mmap(nullptr, bytes, protection(access), MAP_SHARED | now, fd, 0);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+
 #include "client/session.h"
 #include "shoal/object.h"
 #include "shoal/shared_memory.h"

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+
 #include "client/reference.h"
 #include "memory/session_page.h"
 #include "schemas/names.h"
@@ -75,9 +76,9 @@ absl::StatusOr<std::shared_ptr<Session>> Session::open(ClientOptions options, bo
 
 absl::Status Session::connect_anywhere() {
   std::string tried;
-  const std::vector<std::string> paths =
-      socket_path_.empty() ? protocol::candidate_sockets(options_.socket)
-                           : std::vector<std::string>{socket_path_};
+  const std::vector<std::string> paths = socket_path_.empty()
+                                             ? protocol::candidate_sockets(options_.socket)
+                                             : std::vector<std::string>{socket_path_};
   absl::StatusCode code = absl::StatusCode::kUnavailable;
   for (const std::string& path : paths) {
     absl::StatusOr<Channel> channel = Channel::connect(path, options_.control_timeout);
@@ -128,13 +129,12 @@ absl::Status Session::hello(bool resume) {
     return absl::OkStatus();
   };
   // Only a manager that cannot see our pid looks at this.
-  const protocol::UniqueFd self(
-      static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  const protocol::UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   const int offered[] = {self.get()};
   constexpr std::uint64_t kHelloId = 0;
-  absl::Status status = channel_.send(
-      encode(kHelloId, fill),
-      self.valid() ? std::span<const int>(offered) : std::span<const int>());
+  absl::Status status =
+      channel_.send(encode(kHelloId, fill),
+                    self.valid() ? std::span<const int>(offered) : std::span<const int>());
   bool lost = false;
   if (status.ok()) status = channel_.receive(kHelloId, read, &lost);
   if (!status.ok()) channel_.close();
@@ -251,8 +251,8 @@ absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, 
                                                          wire::Attached::Reader attached,
                                                          Descriptors& descriptors) {
   const std::uint64_t object = attached.getObject();
-  const Access access = attached.getAccess() == wire::Access::READ_WRITE ? Access::kReadWrite
-                                                                         : Access::kReadOnly;
+  const Access access =
+      attached.getAccess() == wire::Access::READ_WRITE ? Access::kReadWrite : Access::kReadOnly;
   std::shared_ptr<Mapping> mapping;
   {
     const std::lock_guard lock(state_mutex_);
@@ -262,11 +262,11 @@ absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, 
     mapping = held.mapping[static_cast<int>(access)].lock();
   }
   if (mapping == nullptr) {
-    const bool now = prefault ||
-                     (attached.getResident() && attached.getMapSize() <= kMapWholeBytesMax);
-    absl::StatusOr<std::shared_ptr<Mapping>> fresh = Mapping::map(
-        descriptors[0].get(), attached.getSize(), attached.getMapSize(), access,
-        now ? Mapping::Pages::kNow : Mapping::Pages::kAtFirstTouch);
+    const bool now =
+        prefault || (attached.getResident() && attached.getMapSize() <= kMapWholeBytesMax);
+    absl::StatusOr<std::shared_ptr<Mapping>> fresh =
+        Mapping::map(descriptors[0].get(), attached.getSize(), attached.getMapSize(), access,
+                     now ? Mapping::Pages::kNow : Mapping::Pages::kAtFirstTouch);
     if (!fresh.ok()) {
       release(object);
       return fresh.status();

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "client/channel.h"
 #include "client/fork.h"
 #include "client/guarded_fd.h"

@@ -66,8 +66,8 @@ absl::StatusOr<shoal::SharedMemory> SharedMemoryManager::SharedMemory(std::uint6
   if (state_ == nullptr || state_->down) return is_down();
   const absl::StatusOr<std::string> name = new_name();
   if (!name.ok()) return name.status();
-  return state_->client.create<shoal::SharedMemory>(
-      *name, {.size = size, .lifetime = Lifetime::kSession});
+  return state_->client.create<shoal::SharedMemory>(*name,
+                                                    {.size = size, .lifetime = Lifetime::kSession});
 }
 
 absl::StatusOr<shoal::ShareableList> SharedMemoryManager::ShareableList(

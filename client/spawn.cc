@@ -40,9 +40,8 @@ std::string folder_of_library() {
 
 // What the host was told by its own service manager is not for the sidecar.
 bool is_for_host_only(std::string_view variable) {
-  for (const std::string_view name :
-       {"NOTIFY_SOCKET=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=", "WATCHDOG_USEC=",
-        "WATCHDOG_PID="}) {
+  for (const std::string_view name : {"NOTIFY_SOCKET=", "LISTEN_PID=", "LISTEN_FDS=",
+                                      "LISTEN_FDNAMES=", "WATCHDOG_USEC=", "WATCHDOG_PID="}) {
     if (variable.substr(0, name.size()) == name) return true;
   }
   return false;
@@ -71,8 +70,8 @@ class Attributes {
     ::sigfillset(&all);
     ::posix_spawnattr_setsigmask(&attributes_, &none);
     ::posix_spawnattr_setsigdefault(&attributes_, &all);
-    ::posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    ::posix_spawnattr_setflags(&attributes_,
+                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   }
   Attributes(const Attributes&) = delete;
   Attributes& operator=(const Attributes&) = delete;
@@ -93,8 +92,9 @@ absl::Status no_descriptor() {
 
 absl::StatusOr<std::string> find_program(const std::string& program) {
   const char* named = std::getenv("SHOAL_SHOALD");
-  const std::string asked =
-      !program.empty() ? program : named != nullptr && *named != '\0' ? named : "";
+  const std::string asked = !program.empty()                     ? program
+                            : named != nullptr && *named != '\0' ? named
+                                                                 : "";
   if (!asked.empty()) {
     if (is_program(asked)) return asked;
     return error(absl::StatusCode::kNotFound, "no manager program at ", asked, ": ",

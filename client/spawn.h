@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "schemas/unique_fd.h"
 
 namespace shoal::internal {

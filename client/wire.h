@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+
 #include "client/channel.h"
 #include "schemas/control.capnp.h"
 #include "shoal/arena.h"

@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+
 #include "daemon/catalog.h"
 
 namespace shoal::daemon {

@@ -94,8 +94,7 @@ absl::Status Arenas::change_mode(std::string_view name, mode_t mode, const Ident
   return absl::OkStatus();
 }
 
-absl::Status Arenas::change_quota(std::string_view name, std::uint64_t bytes,
-                                  const Identity& who) {
+absl::Status Arenas::change_quota(std::string_view name, std::uint64_t bytes, const Identity& who) {
   const absl::StatusOr<Index> index = visible(name, who);
   if (!index.ok()) return index.status();
   if (!is_administrator(who)) {

@@ -18,6 +18,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "daemon/accounts.h"
 #include "daemon/catalog.h"
 #include "daemon/identity.h"

@@ -36,11 +36,11 @@ void NameField::set(std::string_view name) {
 }
 
 absl::StatusOr<Catalog> Catalog::map(const CatalogCapacity& capacity) {
-  const std::size_t bytes =
-      table_bytes<ArenaRecord>(capacity.arenas) + table_bytes<SessionRecord>(capacity.sessions) +
-      table_bytes<ObjectRecord>(capacity.objects) +
-      table_bytes<AttachmentRecord>(capacity.attachments) +
-      table_bytes<TokenRecord>(capacity.tokens);
+  const std::size_t bytes = table_bytes<ArenaRecord>(capacity.arenas) +
+                            table_bytes<SessionRecord>(capacity.sessions) +
+                            table_bytes<ObjectRecord>(capacity.objects) +
+                            table_bytes<AttachmentRecord>(capacity.attachments) +
+                            table_bytes<TokenRecord>(capacity.tokens);
   void* region = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (region == MAP_FAILED) {

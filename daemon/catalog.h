@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+
 #include "schemas/limits.h"
 
 namespace shoal::daemon {

@@ -17,7 +17,8 @@ absl::StatusOr<Identity> Identity::of_peer(int socket) {
     return protocol::error(absl::StatusCode::kPermissionDenied,
                            "the kernel does not say who the peer is: ", std::strerror(errno));
   }
-  Identity who{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid, .groups = {}};
+  Identity who{
+      .pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid, .groups = {}};
   length = 0;
   // The first call fails with ERANGE and says how much room is needed.
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, nullptr, &length) != 0 && errno == ERANGE) {

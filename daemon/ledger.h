@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+
 #include "daemon/catalog.h"
 #include "schemas/control.capnp.h"
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+
 #include "daemon/identity.h"
 #include "schemas/unique_fd.h"
 

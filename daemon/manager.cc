@@ -28,7 +28,8 @@ constexpr auto kLastLookAfter = 10 * kj::SECONDS;
 
 struct Manager::Watch {
   Watch(kj::UnixEventPort& port, int pidfd, int life)
-      : process(port, pidfd, FdObserver::OBSERVE_READ), life(port, life, FdObserver::OBSERVE_READ) {}
+      : process(port, pidfd, FdObserver::OBSERVE_READ),
+        life(port, life, FdObserver::OBSERVE_READ) {}
   FdObserver process;
   FdObserver life;
 };

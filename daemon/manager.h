@@ -1,10 +1,6 @@
 // The manager: its parts, put together, and the event loop that feeds them. One thread.
 #pragma once
 
-#include <capnp/common.h>
-#include <kj/async-unix.h>
-#include <kj/async.h>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +9,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include <capnp/common.h>
+#include <kj/async-unix.h>
+#include <kj/async.h>
+
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/options.h"

@@ -52,8 +52,8 @@ Index Objects::find(Index arena, std::string_view name) const {
 
 Index Objects::get(std::uint64_t id) const {
   const Index index = index_of(id);
-  const bool there = catalog_.objects.in_use(index) &&
-                     catalog_.objects[index].generation == generation_of(id);
+  const bool there =
+      catalog_.objects.in_use(index) && catalog_.objects[index].generation == generation_of(id);
   return there ? index : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "daemon/accounts.h"
 #include "daemon/catalog.h"
 #include "daemon/ledger.h"
@@ -74,14 +75,15 @@ class Objects {
   absl::Status seal(Index index);
 
   // In byte order of the names, from the first that begins with `prefix` and is greater than
-  // `after`. `visit(Index)` returns whether to go on; it is called only while names have the prefix.
+  // `after`. `visit(Index)` returns whether to go on; it is called only while names have the
+  // prefix.
   template <typename Visit>
   void for_each_named(Index arena, std::string_view prefix, std::string_view after,
                       Visit visit) const {
     if (arena >= names_.size()) return;
     const Names& names = names_[arena];
-    auto at = after >= prefix && !after.empty() ? names.upper_bound(after)
-                                                : names.lower_bound(prefix);
+    auto at =
+        after >= prefix && !after.empty() ? names.upper_bound(after) : names.lower_bound(prefix);
     for (; at != names.end() && at->first.substr(0, prefix.size()) == prefix; ++at) {
       if (!visit(at->second)) return;
     }
@@ -117,8 +119,8 @@ class Objects {
   MemoryGauge& gauge_;
   SegmentStore& store_;
   std::uint32_t segments_max_;
-  std::vector<State> states_;  // parallel to the object table
-  std::vector<Names> names_;   // parallel to the arena table
+  std::vector<State> states_;            // parallel to the object table
+  std::vector<Names> names_;             // parallel to the arena table
   std::vector<Index> first_of_creator_;  // by slot
 };
 

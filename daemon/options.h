@@ -27,8 +27,8 @@ struct Options {
   mode_t socket_mode = kSocketModeByFolder;
   std::uint32_t sessions_max = 0;
   Level log_level = Level::kInfo;
-  int parent_fd = -1;  // a pidfd: the manager ends with that process
-  int ready_fd = -1;   // gets one line when the manager is ready
+  int parent_fd = -1;          // a pidfd: the manager ends with that process
+  int ready_fd = -1;           // gets one line when the manager is ready
   bool remove_folder = false;  // of the socket, at the end
   bool help = false;
   bool version = false;

@@ -6,16 +6,16 @@
 // recvmsg and one sendmsg a request.
 #pragma once
 
-#include <kj/array.h>
-#include <kj/async-unix.h>
-#include <kj/async.h>
-
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
+
+#include <kj/array.h>
+#include <kj/async-unix.h>
+#include <kj/async.h>
 
 #include "daemon/service.h"
 #include "schemas/unique_fd.h"

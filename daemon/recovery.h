@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+
 #include "daemon/catalog.h"
 #include "daemon/segment.h"
 

@@ -194,8 +194,8 @@ bool Service::replay(Call& call) {
     call.reply.setDone();
     return true;
   }
-  const absl::Status status = fill_attached(call, object, static_cast<wire::Access>(last.access),
-                                            last.created != 0);
+  const absl::Status status =
+      fill_attached(call, object, static_cast<wire::Access>(last.access), last.created != 0);
   if (!status.ok()) fail(call, status);
   return true;
 }

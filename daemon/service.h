@@ -5,13 +5,13 @@
 // unlink, ...) and service_admin.cc (arenas, clients, usage, limits).
 #pragma once
 
-#include <capnp/message.h>
-
 #include <array>
 #include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
+#include <capnp/message.h>
+
 #include "daemon/accounts.h"
 #include "daemon/arenas.h"
 #include "daemon/catalog.h"

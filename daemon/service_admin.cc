@@ -69,9 +69,9 @@ absl::Status Service::arena_stat(Call& call, std::string_view name) {
 absl::Status Service::arena_change(Call& call, wire::ArenaChange::Reader change) {
   const std::string_view name = view(change.getName());
   if (!change.isMode() && !change.isQuota()) return unknown_kind(call);
-  absl::Status status =
-      change.isMode() ? parts_.arenas.change_mode(name, change.getMode(), call.peer.who)
-                      : parts_.arenas.change_quota(name, change.getQuota(), call.peer.who);
+  absl::Status status = change.isMode()
+                            ? parts_.arenas.change_mode(name, change.getMode(), call.peer.who)
+                            : parts_.arenas.change_quota(name, change.getQuota(), call.peer.who);
   if (!status.ok()) return status;
   parts_.log(Level::kInfo, "arena.change",
              {{"arena", name},

@@ -86,18 +86,17 @@ absl::Status Service::create(Call& call, wire::Create::Reader create) {
       return status.ok() ? attach(call, existing, access, /*created=*/false) : status;
     }
   }
-  const absl::StatusOr<Index> object = parts_.objects.create(
-      {.name = name,
-       .arena = arena,
-       .kind = create.getKind(),
-       .lifetime = create.getLifetime(),
-       .size_bytes = create.getSize(),
-       .sealable = create.getSealable(),
-       .sparse = create.getSparse(),
-       .huge_pages = create.getHugePages(),
-       .numa_node = create.getNumaNode(),
-       .creator = slot,
-       .now_ns = wall_ns()});
+  const absl::StatusOr<Index> object = parts_.objects.create({.name = name,
+                                                              .arena = arena,
+                                                              .kind = create.getKind(),
+                                                              .lifetime = create.getLifetime(),
+                                                              .size_bytes = create.getSize(),
+                                                              .sealable = create.getSealable(),
+                                                              .sparse = create.getSparse(),
+                                                              .huge_pages = create.getHugePages(),
+                                                              .numa_node = create.getNumaNode(),
+                                                              .creator = slot,
+                                                              .now_ns = wall_ns()});
   if (!object.ok()) return object.status();
   absl::Status status = attach(call, *object, wire::Access::READ_WRITE, /*created=*/true);
   if (!status.ok()) parts_.objects.unlink(*object);
@@ -108,9 +107,9 @@ absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind
                                  wire::Access access) const {
   const ObjectRecord& record = parts_.objects.record(object);
   if (kind != wire::Kind::UNKNOWN && record.kind != static_cast<std::uint16_t>(kind)) {
-    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
-                 "\" is a ", kind_name(record.kind), ", not a ",
-                 kind_name(static_cast<std::uint16_t>(kind)), "; open it as what it is");
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(), "\" is a ",
+                 kind_name(record.kind), ", not a ", kind_name(static_cast<std::uint16_t>(kind)),
+                 "; open it as what it is");
   }
   if (access == wire::Access::READ_ONLY) return absl::OkStatus();
   if (record.sealed != 0) {
@@ -198,8 +197,7 @@ absl::Status Service::link(Call& call, wire::Link::Reader link) {
   if (!object.ok()) return object.status();
   // With its creator's session its name may end; so nobody else gives it one.
   const ObjectRecord& record = parts_.objects.record(*object);
-  if (record.creator_slot != call.peer.slot ||
-      record.creator_generation != call.peer.generation) {
+  if (record.creator_slot != call.peer.slot || record.creator_generation != call.peer.generation) {
     return error(absl::StatusCode::kPermissionDenied,
                  "only the session that created the object may name it");
   }
@@ -295,8 +293,7 @@ absl::Status Service::seal(Call& call, std::uint64_t id) {
   if (status.ok()) status = parts_.objects.seal(*object);
   if (!status.ok()) return status;
   // The caller has replaced its mapping by a read-only one.
-  AttachmentRecord& own =
-      parts_.catalog.attachments[parts_.ledger.find(call.peer.slot, *object)];
+  AttachmentRecord& own = parts_.catalog.attachments[parts_.ledger.find(call.peer.slot, *object)];
   own.access = static_cast<std::uint32_t>(wire::Access::READ_ONLY);
   call.reply.setDone();
   return absl::OkStatus();

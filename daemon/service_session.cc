@@ -67,11 +67,13 @@ absl::Status Service::hello(Call& call, wire::Hello::Reader hello) {
   absl::StatusOr<protocol::UniqueFd> pidfd =
       pidfd_of_peer(peer.socket, peer.who, std::move(peer.offered));
   if (!pidfd.ok()) return pidfd.status();
-  absl::StatusOr<Sessions::Opened> opened = parts_.sessions.open(
-      peer.who,
-      {.label = view(hello.getLabel()), .arena = arena, .pidfd = *std::move(pidfd),
-       .now_ns = wall_ns()},
-      parts_.arenas.is_administrator(peer.who));
+  absl::StatusOr<Sessions::Opened> opened =
+      parts_.sessions.open(peer.who,
+                           {.label = view(hello.getLabel()),
+                            .arena = arena,
+                            .pidfd = *std::move(pidfd),
+                            .now_ns = wall_ns()},
+                           parts_.arenas.is_administrator(peer.who));
   if (!opened.ok()) return opened.status();
   peer.slot = opened->slot;
   peer.generation = parts_.sessions.record(opened->slot).generation;

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "daemon/accounts.h"
 #include "daemon/catalog.h"
 #include "daemon/identity.h"
@@ -69,8 +70,8 @@ class Sessions {
   enum class Step {
     kNone,
     kQuarantine,  // look again later: leave_quarantine
-    kRecover,  // call recover_some until it has no more to do, then ask again
-    kDrain,    // call drain_some until it has no more to do: the slot is free then
+    kRecover,     // call recover_some until it has no more to do, then ask again
+    kDrain,       // call drain_some until it has no more to do: the slot is free then
   };
   Step next(Index slot);
 
@@ -93,7 +94,8 @@ class Sessions {
   [[nodiscard]] int pidfd(Index slot) { return runtime(slot).pidfd.get(); }
   [[nodiscard]] int life(Index slot) { return runtime(slot).life.get(); }
   [[nodiscard]] bool connected(Index slot) { return runtime(slot).connected; }
-  // Whether this very session may still ask for something: what is made for a dead one, nobody ends.
+  // Whether this very session may still ask for something: what is made for a dead one, nobody
+  // ends.
   [[nodiscard]] bool is_live(Index slot, std::uint32_t generation) const {
     return record(slot).generation == generation &&
            record(slot).state.load(std::memory_order_relaxed) ==

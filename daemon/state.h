@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+
 #include "daemon/accounts.h"
 #include "daemon/arenas.h"
 #include "daemon/catalog.h"

@@ -9,6 +9,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+
 #include "daemon/catalog.h"
 #include "daemon/objects.h"
 #include "schemas/control.capnp.h"

@@ -99,7 +99,8 @@ std::ptrdiff_t send(int socket, std::span<const std::byte> bytes, std::span<cons
   message.msg_iov = &vector;
   message.msg_iovlen = 1;
   if (!descriptors.empty()) {
-    const std::size_t bytes_of_fds = std::min(descriptors.size_bytes(), sizeof(int) * kMessageDescriptorsMax);
+    const std::size_t bytes_of_fds =
+        std::min(descriptors.size_bytes(), sizeof(int) * kMessageDescriptorsMax);
     message.msg_control = control.data();
     message.msg_controllen = CMSG_SPACE(bytes_of_fds);
     cmsghdr* header = CMSG_FIRSTHDR(&message);

@@ -2,15 +2,15 @@
 // riding along. Both ends use it; neither trusts what it reads.
 #pragma once
 
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-
 #include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
 
 #include "absl/status/statusor.h"
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+
 #include "schemas/limits.h"
 #include "schemas/unique_fd.h"
 

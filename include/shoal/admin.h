@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+
 #include "shoal/arena.h"
 #include "shoal/client.h"
 #include "shoal/export.h"

@@ -25,6 +25,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "shoal/client.h"
 #include "shoal/export.h"
 #include "shoal/object.h"
@@ -56,9 +57,9 @@ class SHOAL_EXPORT SharedMemory {
 
   // The bytes. Empty once closed. Under Access::kReadOnly a write to them is a SIGSEGV.
   [[nodiscard]] std::span<std::byte> data() const;
-  [[nodiscard]] std::uint64_t size() const;         // exactly as created; 0 once closed
-  [[nodiscard]] const std::string& name() const;    // as created or opened; empty: anonymous
-  [[nodiscard]] std::uint64_t id() const;           // 0 once closed
+  [[nodiscard]] std::uint64_t size() const;       // exactly as created; 0 once closed
+  [[nodiscard]] const std::string& name() const;  // as created or opened; empty: anonymous
+  [[nodiscard]] std::uint64_t id() const;         // 0 once closed
   [[nodiscard]] Access access() const;
   [[nodiscard]] const PageReport& pages() const;
 

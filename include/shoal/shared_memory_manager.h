@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "shoal/client.h"
 #include "shoal/export.h"
 #include "shoal/shareable_list.h"
