@@ -10,7 +10,8 @@ namespace shoal::internal {
 std::uint64_t fork_epoch();
 
 // Something whose mutexes are held during fork(), so that the child gets them unlocked and what
-// they guard whole. Registered for life; locked in the order of registration.
+// they guard whole. Registered for life; locked newest first. So fork() waits for a call that is
+// under way in another thread.
 class ForkGuarded {
  public:
   ForkGuarded(const ForkGuarded&) = delete;

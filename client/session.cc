@@ -13,6 +13,7 @@
 
 #include "client/reference.h"
 #include "memory/session_page.h"
+#include "schemas/limits.h"
 #include "schemas/names.h"
 #include "schemas/protocol.h"
 #include "schemas/socket_path.h"
@@ -34,6 +35,15 @@ absl::Status descriptors_closed() {
   return error(absl::StatusCode::kUnavailable,
                "this process closed the descriptors of its connection to the manager; mapped "
                "memory stays usable, for anything else connect again (shoal::Client::connect)");
+}
+
+// The manager would hang up on it.
+absl::Status check_size(kj::ArrayPtr<const capnp::word> message) {
+  const std::size_t bytes = message.asBytes().size();
+  if (bytes <= protocol::kRequestBytesMax) return absl::OkStatus();
+  return error(absl::StatusCode::kInvalidArgument, "a request of ", bytes, " bytes; at most ",
+               protocol::kRequestBytesMax,
+               " are allowed (the limit \"request size\"): is a name too long?");
 }
 
 }  // namespace
@@ -165,7 +175,8 @@ absl::Status Session::call(FillRequest fill, ReadReply read) {
       send_releases();
       const std::uint64_t id = ++last_id_;
       const kj::Array<capnp::word> message = encode(id, fill);
-      status = exchange(id, message, read);
+      status = check_size(message);
+      if (status.ok()) status = exchange(id, message, read);
       send_releases();
     }
   }
@@ -184,7 +195,13 @@ absl::Status Session::exchange(std::uint64_t id, kj::ArrayPtr<const capnp::word>
       if (status.ok()) status = channel_.receive(id, read, &lost);
       if (!lost) return status;
     }
-    if (deadline == absl::InfinitePast()) deadline = absl::Now() + options_.control_timeout;
+    if (deadline == absl::InfinitePast()) {
+      deadline = absl::Now() + options_.control_timeout;
+    } else if (absl::Now() >= deadline) {
+      return status;  // the connection can be had again, but is lost over this request each time
+    } else {
+      absl::SleepFor(kReconnectEvery);
+    }
     status = reconnect(deadline);
     if (!status.ok()) {
       // Only the first of a row can have been sent.

@@ -127,7 +127,7 @@ struct TokenRecord {
   std::uint64_t secret[2];
   std::int64_t expires_ns;
   std::uint32_t access;
-  std::uint32_t reserved;
+  std::uint32_t uid;  // who made it
 };
 static_assert(sizeof(TokenRecord) == 40);
 

@@ -64,11 +64,12 @@ void close_inherited(const Options& options) {
 
 kj::Promise<void> stopped(kj::UnixEventPort& port, Log& log,
                           kj::Maybe<kj::UnixEventPort::FdObserver&> parent) {
-  const auto by_signal = [&log](siginfo_t signal) {
-    log(Level::kInfo, "manager.stop", {{"signal", signal.si_signo}, {"from_pid", signal.si_pid}});
+  const auto on = [&](int number) {
+    return port.onSignal(number).then([&log](siginfo_t signal) {
+      log(Level::kInfo, "manager.stop", {{"signal", signal.si_signo}, {"from_pid", signal.si_pid}});
+    });
   };
-  auto stop =
-      port.onSignal(SIGTERM).then(by_signal).exclusiveJoin(port.onSignal(SIGINT).then(by_signal));
+  auto stop = on(SIGTERM).exclusiveJoin(on(SIGINT));
   KJ_IF_MAYBE (observer, parent) {
     stop = stop.exclusiveJoin(observer->whenBecomesReadable().then([&log] {
       log(Level::kInfo, "manager.stop", {{"why", "the parent process is gone"}});

@@ -23,6 +23,8 @@ constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
 constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
 constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
 constexpr auto kLastLookAfter = 10 * kj::SECONDS;
+// By then an exec is long over: whoever still maps the page has closed its descriptors.
+constexpr auto kQuarantineToldAfter = 128 * kFirstLookAfter;
 
 }  // namespace
 
@@ -156,18 +158,22 @@ kj::Promise<void> Manager::watch_death(Index slot, std::uint32_t generation) {
 
 kj::Promise<void> Manager::watch_life(Index slot, std::uint32_t generation) {
   return watches_[slot]->life.whenBecomesReadable().then(
-      [this, slot, generation]() -> kj::Promise<void> {
-        if (!same_session(slot, generation)) return kj::READY_NOW;
-        // Nothing is ever written; what a peer writes all the same is thrown away, some at a time.
-        char ignored[4096];
-        const ssize_t got = ::read(state_.sessions.life(slot), ignored, sizeof ignored);
-        if (got == 0) {
-          state_.sessions.life_hung_up(slot);
-          advance(slot);
-          return kj::READY_NOW;
-        }
-        return watch_life(slot, generation);
-      });
+      [this, slot, generation] { return read_life(slot, generation); });
+}
+
+// Nothing is ever written; what a peer writes all the same is thrown away, some at a time. All of
+// it, because the loop tells of changes only, and the end may lie behind those bytes already.
+kj::Promise<void> Manager::read_life(Index slot, std::uint32_t generation) {
+  if (!same_session(slot, generation)) return kj::READY_NOW;
+  char ignored[4096];
+  const ssize_t got = ::read(state_.sessions.life(slot), ignored, sizeof ignored);
+  if (got > 0) {
+    return kj::evalLast([this, slot, generation] { return read_life(slot, generation); });
+  }
+  if (got < 0) return watch_life(slot, generation);
+  state_.sessions.life_hung_up(slot);
+  advance(slot);
+  return kj::READY_NOW;
 }
 
 void Manager::advance(Index slot) {
@@ -199,6 +205,10 @@ kj::Promise<void> Manager::look_again(Index slot, std::uint32_t generation, kj::
     if (!same_session(slot, generation)) return kj::READY_NOW;
     if (!state_.sessions.is_quarantined(slot)) return kj::READY_NOW;
     if (!state_.sessions.leave_quarantine(slot)) {
+      if (after == kQuarantineToldAfter) {
+        log_(Level::kWarning, "session.quarantine",
+             {{"session", state_.sessions.id(slot)}, {"pid", state_.sessions.record(slot).pid}});
+      }
       return look_again(slot, generation, std::min(2 * after, kLastLookAfter));
     }
     advance(slot);

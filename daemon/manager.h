@@ -40,6 +40,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   void watch(Index slot);
   kj::Promise<void> watch_death(Index slot, std::uint32_t generation);
   kj::Promise<void> watch_life(Index slot, std::uint32_t generation);
+  kj::Promise<void> read_life(Index slot, std::uint32_t generation);
   // Does what the session's state asks for next.
   void advance(Index slot);
   // Looks again later at a session that closed its descriptors but still maps its page.

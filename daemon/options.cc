@@ -69,11 +69,11 @@ Refusal parse_size(std::string_view value, const Parsed& parsed,
   return refusal;
 }
 
-Refusal parse_mode(std::string_view value, mode_t& out) {
+Refusal parse_mode(std::string_view value, mode_t most, mode_t& out) {
   mode_t mode = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), mode, 8);
-  if (error != std::errc{} || end != value.data() + value.size() || mode > 0777) {
-    return "is not a mode; give three octal digits, as in 0660";
+  if (error != std::errc{} || end != value.data() + value.size() || (mode & ~most) != 0) {
+    return "is not a mode; give octal digits, rw for owner, group and others, as in 0660";
   }
   out = mode;
   return std::nullopt;
@@ -134,10 +134,12 @@ constexpr auto kFlags = std::to_array<Flag>({
      [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.quota); }},
     {"mode", "MODE", "octal mode of the arena \"default\" (default: 0600)",
      [](Parsed& p, std::string_view v) -> Refusal {
-       return parse_mode(v, p.options.default_mode);
+       return parse_mode(v, 0666, p.options.default_mode);
      }},
     {"socket-mode", "MODE", "octal mode of the socket (default: 0666 in /run/shoal, else 0600)",
-     [](Parsed& p, std::string_view v) -> Refusal { return parse_mode(v, p.options.socket_mode); }},
+     [](Parsed& p, std::string_view v) -> Refusal {
+       return parse_mode(v, 0777, p.options.socket_mode);
+     }},
     {"sessions-max", "COUNT", "most client processes at a time (default: 65534)",
      [](Parsed& p, std::string_view v) -> Refusal {
        return parse_number(v, std::uint32_t{1}, protocol::kSessionsMax, p.options.sessions_max);

@@ -69,7 +69,8 @@ class Service {
  public:
   Service(const Parts& parts, ServiceInfo info) : parts_(parts), info_(std::move(info)) {}
 
-  // Never throws for what a peer may send; a request that cannot be read is answered by `hang_up`.
+  // A request that its session may not make is answered by `hang_up`. kj::Exception: the message
+  // cannot be read; whoever calls catches it.
   void handle(Connection& peer, wire::Request::Reader request, Answer& answer);
 
  private:

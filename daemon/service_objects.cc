@@ -152,15 +152,13 @@ absl::Status Service::open_token(Call& call, wire::Open::Reader open) {
   return status;
 }
 
-// One more reference for the session, and the descriptor to map.
+// One more reference for the session, and the descriptor to map. The ledger comes last: what it
+// counted could not be taken back exactly.
 absl::Status Service::attach(Call& call, Index object, wire::Access access, bool created) {
-  absl::Status status = parts_.ledger.attach(call.peer.slot, object, access, 1, wall_ns());
-  if (!status.ok()) return status;
-  status = fill_attached(call, object, access, created);
+  absl::Status status = fill_attached(call, object, access, created);
+  if (status.ok()) status = parts_.ledger.attach(call.peer.slot, object, access, 1, wall_ns());
   if (!status.ok()) {
-    const Index attachment = parts_.ledger.find(call.peer.slot, object);
-    parts_.ledger.lower(call.peer.slot, object, parts_.catalog.attachments[attachment].count - 1);
-    if (!created) parts_.objects.reference_dropped(object);
+    call.answer.descriptors[0].reset();
     return status;
   }
   call.outcome.object = parts_.objects.id(object);
@@ -250,8 +248,11 @@ absl::Status Service::share(Call& call, wire::Share::Reader share) {
   parts_.tokens.expire(now);
   const Index attachment = parts_.ledger.find(call.peer.slot, *object);
   const absl::StatusOr<std::string> text = parts_.tokens.make(
-      *object, static_cast<wire::Access>(parts_.catalog.attachments[attachment].access),
-      now + static_cast<std::int64_t>(seconds * 1e9));
+      {.object = *object,
+       .access = static_cast<wire::Access>(parts_.catalog.attachments[attachment].access),
+       .expires_ns = now + static_cast<std::int64_t>(seconds * 1e9),
+       .uid = call.peer.who.uid,
+       .may_use_all = parts_.arenas.is_administrator(call.peer.who)});
   if (!text.ok()) return text.status();
   const TokenRecord& token = parts_.tokens[parts_.tokens.find(*text)];
   call.outcome.token[0] = token.secret[0];

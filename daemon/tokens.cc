@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "shoal-";
 constexpr std::size_t kHexDigits = 16;
+// What one uid other than root and the manager's may have of all tokens.
+constexpr std::uint32_t kShareOfOneUid = 4;
 
 void append_hex(std::string& out, std::uint64_t word) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -33,23 +35,29 @@ std::string Tokens::text(const TokenRecord& record) {
   return out;
 }
 
-absl::StatusOr<std::string> Tokens::make(Index object, wire::Access access,
-                                         std::int64_t expires_ns) {
-  const Index index = catalog_.tokens.take();
+absl::StatusOr<std::string> Tokens::make(const New& token) {
+  const std::uint32_t most =
+      token.may_use_all ? catalog_.tokens.capacity() : catalog_.tokens.capacity() / kShareOfOneUid;
+  const auto made = of_uid_.find(token.uid);
+  const std::uint32_t of_uid = made == of_uid_.end() ? 0 : made->second;
+  const Index index = of_uid < most ? catalog_.tokens.take() : 0;
   if (index == 0) {
     return protocol::error(absl::StatusCode::kResourceExhausted, "there are ",
-                           catalog_.tokens.capacity(),
-                           " tokens, the limit \"tokens\"; open some, or wait until they expire");
+                           catalog_.tokens.used(), " tokens, ", of_uid, " of uid ", token.uid,
+                           "; the limit \"tokens\" is ", catalog_.tokens.capacity(), ", and ", most,
+                           " for this uid: open some, or wait until they expire");
   }
   TokenRecord& record = catalog_.tokens[index];
-  record.object = object;
+  record.object = token.object;
   fill_random(record.secret);
-  record.expires_ns = expires_ns;
-  record.access = static_cast<std::uint32_t>(access);
+  record.expires_ns = token.expires_ns;
+  record.access = static_cast<std::uint32_t>(token.access);
+  record.uid = token.uid;
   catalog_.tokens.publish(index);
   by_secret_[Secret{record.secret[0], record.secret[1]}] = index;
-  by_time_.insert({expires_ns, index});
-  objects_.token_added(object);
+  by_time_.insert({token.expires_ns, index});
+  ++of_uid_[token.uid];
+  objects_.token_added(token.object);
   return text(record);
 }
 
@@ -69,6 +77,8 @@ void Tokens::take(Index index) {
   by_secret_.erase(Secret{record.secret[0], record.secret[1]});
   by_time_.erase({record.expires_ns, index});
   const Index object = record.object;
+  const auto made = of_uid_.find(record.uid);
+  if (--made->second == 0) of_uid_.erase(made);
   catalog_.tokens.free(index);
   objects_.token_removed(object);
   objects_.reference_dropped(object);

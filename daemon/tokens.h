@@ -2,6 +2,8 @@
 // time is up, whatever becomes of who made them.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,8 +22,15 @@ class Tokens {
  public:
   Tokens(Catalog& catalog, Objects& objects) : catalog_(catalog), objects_(objects) {}
 
+  struct New {
+    Index object = 0;
+    wire::Access access = wire::Access::READ_ONLY;
+    std::int64_t expires_ns = 0;
+    uid_t uid = 0;             // who makes it
+    bool may_use_all = false;  // not held to one uid's share
+  };
   // RESOURCE_EXHAUSTED names the limit.
-  absl::StatusOr<std::string> make(Index object, wire::Access access, std::int64_t expires_ns);
+  absl::StatusOr<std::string> make(const New& token);
 
   // The token's record, 0 if there is none: taken, expired, or never made.
   [[nodiscard]] Index find(std::string_view text) const;
@@ -41,6 +50,7 @@ class Tokens {
   Objects& objects_;
   absl::flat_hash_map<Secret, Index> by_secret_;
   absl::btree_set<std::pair<std::int64_t, Index>> by_time_;
+  absl::flat_hash_map<uid_t, std::uint32_t> of_uid_;
 };
 
 }  // namespace shoal::daemon

@@ -15,8 +15,8 @@ namespace {
 // What one call of wash_slice() may do, so that it never holds up a request for long.
 constexpr std::uint64_t kSliceBytes = std::uint64_t{1} << 20;
 constexpr int kSliceSegments = 64;
-// Washing so much costs no more than making it new.
-constexpr std::uint64_t kWashedInlineMax = 64 * 1024;
+// Up to here making a new one costs no more than asking who still has it, twice, and washing it.
+constexpr std::uint64_t kMadeAnewMax = 64 * 1024;
 
 // Zeroes are written from a buffer that stays in the cache. A mapping kept for memset would be
 // twice as fast, but costs 45 us a MiB to populate, page tables, and one of 65,530 mappings.
@@ -100,7 +100,7 @@ WarmQueue::Entry WarmQueue::remove(Entries::iterator at) {
 
 void WarmPool::put(Segment segment) {
   const std::uint64_t bytes = segment.map_size();
-  if (bytes > bytes_max_) return;
+  if (bytes > bytes_max_ || bytes <= kMadeAnewMax) return;
   segment.take_spare().reset();
   bytes_ += bytes;
   dirty_.push({.segment = std::move(segment), .order = ++order_});
@@ -119,7 +119,7 @@ std::optional<Segment> WarmPool::take(std::uint64_t size, uid_t uid) {
   // one that is still dirty is left to the washing, where a second may be kept.
   const std::size_t unwashed = dirty_.count(size, uid) + (washing_ && fits(*washing_) ? 1 : 0);
   const bool room = size <= bytes_max_ && bytes_ <= bytes_max_ - size;
-  if (unwashed == 1 && size > kWashedInlineMax && room) return std::nullopt;
+  if (unwashed == 1 && room) return std::nullopt;
   for (;;) {
     std::optional<Entry> entry = washing_ && fits(*washing_) ? std::exchange(washing_, std::nullopt)
                                                              : dirty_.take(size, uid);

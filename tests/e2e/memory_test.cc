@@ -101,11 +101,12 @@ TEST(Memory, WarmMemoryIsUsedAgainZeroed) {
   for (int round = 0; round < 5; ++round) {
     SharedMemory memory = must(client.create<SharedMemory>("memory", {.size = 4 * kMiB}));
     EXPECT_TRUE(is_zero(memory.data())) << "round " << round;
-    EXPECT_EQ(must(admin.usage()).warm_bytes, 0U) << "it was taken, in round " << round;
+    // Either taken, or left to be washed while a second one is made.
+    EXPECT_LE(must(admin.usage()).warm_bytes, 4 * kMiB) << "in round " << round;
     std::ranges::fill(memory.data(), std::byte{0xee});
     must(memory.unlink());
     must(memory.close());
-    ASSERT_TRUE(wait_until([&] { return must(admin.usage()).warm_bytes == 4 * kMiB; }));
+    ASSERT_TRUE(wait_until([&] { return must(admin.usage()).warm_bytes >= 4 * kMiB; }));
     EXPECT_EQ(must(admin.usage()).committed_bytes, 0U);
   }
   // Another size is other memory, and what is warm gives way to what is needed.

@@ -136,7 +136,8 @@ TEST_F(ObjectsTest, LinkNamesWhatHasNoName) {
 TEST_F(ObjectsTest, ReferencedOnesLoseTheirNameWithTheLastReference) {
   const Index object = must("a", Lifetime::REFERENCED);
   hold(object);
-  const std::string token = *tokens_.make(object, Access::READ_WRITE, 100);
+  const std::string token =
+      *tokens_.make({.object = object, .access = Access::READ_WRITE, .expires_ns = 100});
   let_go(object);
   EXPECT_TRUE(lives(object));
   EXPECT_EQ(objects_.find(arena_, "a"), object);
@@ -228,8 +229,10 @@ TEST_F(ObjectsTest, LimitOfSegmentsIsNamed) {
 
 TEST_F(ObjectsTest, ATokenIsPrintableShortAndItsOwn) {
   const Index object = must("a");
-  const std::string first = *tokens_.make(object, Access::READ_ONLY, 100);
-  const std::string second = *tokens_.make(object, Access::READ_ONLY, 100);
+  const std::string first =
+      *tokens_.make({.object = object, .access = Access::READ_ONLY, .expires_ns = 100});
+  const std::string second =
+      *tokens_.make({.object = object, .access = Access::READ_ONLY, .expires_ns = 100});
   EXPECT_NE(first, second);
   EXPECT_LE(first.size(), protocol::kTokenBytesMax);
   for (const char c : first) EXPECT_TRUE(std::isalnum(c) || c == '-') << first;
@@ -239,7 +242,8 @@ TEST_F(ObjectsTest, ATokenIsPrintableShortAndItsOwn) {
 }
 
 TEST_F(ObjectsTest, AnythingElseIsNoToken) {
-  const std::string token = *tokens_.make(must("a"), Access::READ_ONLY, 100);
+  const std::string token =
+      *tokens_.make({.object = must("a"), .access = Access::READ_ONLY, .expires_ns = 100});
   std::vector<std::string> others = {"",
                                      "shoal-",
                                      token + "0",
@@ -265,9 +269,12 @@ TEST_F(ObjectsTest, AnythingElseIsNoToken) {
 
 TEST_F(ObjectsTest, TokensExpireInTheirOrder) {
   const Index object = must("");
-  const std::string late = *tokens_.make(object, Access::READ_ONLY, 300);
-  const std::string early = *tokens_.make(object, Access::READ_ONLY, 100);
-  const std::string twin = *tokens_.make(object, Access::READ_ONLY, 100);
+  const std::string late =
+      *tokens_.make({.object = object, .access = Access::READ_ONLY, .expires_ns = 300});
+  const std::string early =
+      *tokens_.make({.object = object, .access = Access::READ_ONLY, .expires_ns = 100});
+  const std::string twin =
+      *tokens_.make({.object = object, .access = Access::READ_ONLY, .expires_ns = 100});
   EXPECT_EQ(tokens_.expire(99), 100);
   EXPECT_EQ(objects_.tokens(object), 3U);
   EXPECT_EQ(tokens_.expire(100), 300);
@@ -279,14 +286,23 @@ TEST_F(ObjectsTest, TokensExpireInTheirOrder) {
   EXPECT_FALSE(lives(object));  // anonymous, and the last reference was the token's
 }
 
-TEST_F(ObjectsTest, LimitOfTokensIsNamed) {
-  const Index object = must("a");
-  for (std::uint32_t i = 0; i < state_.catalog.tokens.capacity(); ++i) {
-    ASSERT_TRUE(tokens_.make(object, Access::READ_ONLY, 100).ok());
+TEST_F(ObjectsTest, LimitOfTokensIsNamedAndSharedByUid) {
+  const Tokens::New by_user{
+      .object = must("a"), .access = Access::READ_ONLY, .expires_ns = 100, .uid = 1000};
+  Tokens::New by_root = by_user;
+  by_root.uid = 0;
+  by_root.may_use_all = true;
+  const std::uint32_t share = state_.catalog.tokens.capacity() / 4;
+  for (std::uint32_t i = 0; i < share; ++i) ASSERT_TRUE(tokens_.make(by_user).ok());
+  EXPECT_EQ(tokens_.make(by_user).status().code(), absl::StatusCode::kResourceExhausted);
+  for (std::uint32_t i = share; i < state_.catalog.tokens.capacity(); ++i) {
+    ASSERT_TRUE(tokens_.make(by_root).ok());
   }
-  const absl::Status over = tokens_.make(object, Access::READ_ONLY, 100).status();
+  const absl::Status over = tokens_.make(by_root).status();
   EXPECT_EQ(over.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(over.message()), HasSubstr("limit \"tokens\""));
+  EXPECT_EQ(tokens_.expire(100), 0);
+  EXPECT_TRUE(tokens_.make(by_user).ok()) << "its share is free again";
   EXPECT_EQ(Invariants::broken(state_), "");
 }
 

@@ -318,6 +318,9 @@ TEST_F(SegmentTest, AloneSurvivesBeingLookedAt) {
 
 // ---- the warm pool ----
 
+// Smaller ones are made anew.
+constexpr std::uint64_t kWarm = 256 * 1024;
+
 TEST_F(SegmentTest, WarmSegmentIsTheSameMemoryZeroed) {
   const SegmentSpec spec{.size = 3 * kMiB + 5};
   for (const bool laundered : {true, false}) {
@@ -363,27 +366,27 @@ TEST_F(SegmentTest, ASingleDirtySegmentIsLeftToTheWashing) {
 // The bytes of the last page past the size are out of read's and write's reach, but not of a
 // mapping's: a former user must not speak through them to the next one.
 TEST_F(SegmentTest, TheTailOfTheLastPageIsZeroedToo) {
-  Segment segment = make({.size = 100});
+  Segment segment = make({.size = kWarm + 100});
   {
     const UniqueFd fd = lend(segment, true);
-    const Mapping mapping(fd.get(), 4096, PROT_READ | PROT_WRITE);
-    std::memset(mapping.bytes(), 0xab, 4096);
+    const Mapping mapping(fd.get(), segment.map_size(), PROT_READ | PROT_WRITE);
+    std::memset(mapping.bytes(), 0xab, segment.map_size());
   }
   const ino_t before = inode(segment);
   store_.retire(std::move(segment));
   wash();
-  const Segment again = make({.size = 100});
+  const Segment again = make({.size = kWarm + 100});
   ASSERT_EQ(inode(again), before);
   const UniqueFd fd = lend(again, false);
-  const Mapping mapping(fd.get(), 4096, PROT_READ);
-  EXPECT_EQ(std::string_view(mapping.bytes(), 4096).find_first_not_of('\0'),
+  const Mapping mapping(fd.get(), again.map_size(), PROT_READ);
+  EXPECT_EQ(std::string_view(mapping.bytes(), again.map_size()).find_first_not_of('\0'),
             std::string_view::npos);
 }
 
 // The heart of the matter: a former holder can never write into a new object.
 TEST_F(SegmentTest, HeldMemoryIsNeverUsedAgain) {
   for (const bool laundered : {true, false}) {
-    Segment segment = make({.size = 4096});
+    Segment segment = make({.size = kWarm});
     const ino_t before = inode(segment);
     UniqueFd fd = lend(segment, true);
     const Mapping mapping(fd.get(), 4096, PROT_READ | PROT_WRITE);
@@ -391,39 +394,40 @@ TEST_F(SegmentTest, HeldMemoryIsNeverUsedAgain) {
     mapping.bytes()[0] = 'a';
     store_.retire(std::move(segment));
     if (laundered) wash();
-    const Segment next = make({.size = 4096});
+    const Segment next = make({.size = kWarm});
     EXPECT_NE(inode(next), before);
     EXPECT_EQ(mapping.bytes()[0], 'a') << "the holder keeps his bytes";
+    wash();
     EXPECT_EQ(store_.warm_bytes(), 0u) << "closed, not kept";
   }
 }
 
 TEST_F(SegmentTest, OpenedAgainAfterWashingIsNotUsed) {
-  Segment segment = make({.size = 4096});
+  Segment segment = make({.size = kWarm});
   const ino_t before = inode(segment);
   const std::string path = "/proc/self/fd/" + std::to_string(segment.fd());
   store_.retire(std::move(segment));
   wash();
   const UniqueFd sneaked(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(sneaked.valid());
-  EXPECT_NE(inode(make({.size = 4096})), before);
+  EXPECT_NE(inode(make({.size = kWarm})), before);
 }
 
 TEST_F(SegmentTest, OnlySameSizeAndUidAndKind) {
-  Segment segment = make({.size = 4096, .uid = 1});
+  Segment segment = make({.size = kWarm, .uid = 1});
   const ino_t before = inode(segment);
   store_.retire(std::move(segment));
   wash();
-  EXPECT_NE(inode(make({.size = 4096, .uid = 2})), before);
-  EXPECT_NE(inode(make({.size = 4095, .uid = 1})), before);
-  EXPECT_NE(inode(make({.size = 4096, .sealable = true, .uid = 1})), before);
-  EXPECT_NE(inode(make({.size = 4096, .sparse = true, .uid = 1})), before);
-  EXPECT_EQ(inode(make({.size = 4096, .uid = 1})), before);
+  EXPECT_NE(inode(make({.size = kWarm, .uid = 2})), before);
+  EXPECT_NE(inode(make({.size = kWarm - 1, .uid = 1})), before);
+  EXPECT_NE(inode(make({.size = kWarm, .sealable = true, .uid = 1})), before);
+  EXPECT_NE(inode(make({.size = kWarm, .sparse = true, .uid = 1})), before);
+  EXPECT_EQ(inode(make({.size = kWarm, .uid = 1})), before);
 }
 
 TEST_F(SegmentTest, UnusualSegmentsAreNotKept) {
-  store_.retire(make({.size = 4096, .sealable = true}));
-  store_.retire(make({.size = 4096, .sparse = true}));
+  store_.retire(make({.size = kWarm, .sealable = true}));
+  store_.retire(make({.size = kWarm, .sparse = true}));
   store_.retire(make({.size = 17 * kMiB, .sparse = false}));  // over what may be warm
   EXPECT_EQ(store_.warm_bytes(), 0u);
 }
@@ -471,7 +475,7 @@ TEST_F(SegmentTest, DropWarm) {
 
 TEST_F(SegmentTest, ManySmallSegmentsAreBoundedInNumber) {
   for (int i = 0; i < 3000; ++i) {
-    auto segment = make_segment({.size = 4096});
+    auto segment = make_segment({.size = kWarm});
     ASSERT_TRUE(segment.ok());
     store_.retire(*std::move(segment));
   }
@@ -480,7 +484,7 @@ TEST_F(SegmentTest, ManySmallSegmentsAreBoundedInNumber) {
 
 TEST(SegmentStore, NoWarmBytesKeepsNone) {
   SegmentStore store(0);
-  store.retire(*store.create({.size = 4096}));
+  store.retire(*store.create({.size = kWarm}));
   EXPECT_EQ(store.warm_bytes(), 0u);
   EXPECT_FALSE(store.launder());
 }
