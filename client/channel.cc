@@ -5,11 +5,13 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include <kj/exception.h>
 
 #include "schemas/framing.h"
@@ -57,19 +59,31 @@ absl::StatusOr<Channel> Channel::connect(const std::string& path, absl::Duration
                  "cannot make a socket: ", std::strerror(errno),
                  "; raise the limit of descriptors (ulimit -n)");
   }
-  const timeval bound = absl::ToTimeval(timeout);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
+  Channel channel(std::move(socket));
+  channel.set_timeout(timeout);
   int result = 0;
   do {
-    result = ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+    result =
+        ::connect(channel.socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
   } while (result != 0 && errno == EINTR);
   if (result != 0) {
     return error(errno == EACCES || errno == EPERM ? absl::StatusCode::kPermissionDenied
                                                    : absl::StatusCode::kUnavailable,
                  path, ": ", std::strerror(errno));
   }
-  return Channel(std::move(socket));
+  return channel;
+}
+
+void Channel::set_timeout(absl::Duration timeout) {
+  // 0 would mean for ever.
+  const timeval bound = absl::ToTimeval(std::max(timeout, absl::Milliseconds(1)));
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
+}
+
+// A signal interrupted the wait, and there is time left.
+bool Channel::go_on(std::ptrdiff_t failure) const {
+  return failure == -EINTR && absl::Now() < deadline_;
 }
 
 absl::Status Channel::lose(std::string_view why) {
@@ -86,7 +100,8 @@ absl::Status Channel::send(kj::ArrayPtr<const capnp::word> message,
         socket_.get(),
         {reinterpret_cast<const std::byte*>(bytes.begin()) + sent, bytes.size() - sent},
         sent == 0 ? descriptors : std::span<const int>(), 0);
-    if (n == -EAGAIN) return lose("the manager takes no requests (is it stopped?)");
+    if (go_on(n)) continue;
+    if (n == -EAGAIN || n == -EINTR) return lose("the manager takes no requests (is it stopped?)");
     if (n < 0) return lose(std::strerror(static_cast<int>(-n)));
     sent += static_cast<std::size_t>(n);
   }
@@ -100,7 +115,7 @@ bool Channel::send_now(kj::ArrayPtr<const capnp::word> message) {
       MSG_DONTWAIT);
   if (n == static_cast<std::ptrdiff_t>(bytes.size())) return true;
   // A part of a message cannot be taken back.
-  if (n != -EAGAIN) socket_.close();
+  if (n != -EAGAIN && n != -EINTR) socket_.close();
   return false;
 }
 
@@ -114,7 +129,9 @@ absl::Status Channel::receive_bytes(std::size_t* size, Descriptors& descriptors)
     int failure = 0;
     protocol::Received got =
         protocol::receive(socket_.get(), {base + have, room - have}, 0, &failure);
-    if (failure == -EAGAIN) return lose("the manager does not answer (is it stopped?)");
+    if (go_on(failure)) continue;
+    if (failure == -EAGAIN || failure == -EINTR)
+      return lose("the manager does not answer (is it stopped?)");
     if (failure != 0) return lose(std::strerror(-failure));
     if (got.bytes == 0) return lose("the manager closed the connection");
     for (protocol::UniqueFd& descriptor : got.descriptors) {

@@ -34,8 +34,13 @@ class Channel {
  public:
   Channel() = default;
 
-  // UNAVAILABLE: nobody listens there. Every send and receive waits at most `timeout`.
+  // UNAVAILABLE: nobody listens there. Until set_timeout, `timeout` bounds every wait.
   static absl::StatusOr<Channel> connect(const std::string& path, absl::Duration timeout);
+
+  // How long one send or receive may wait from now on.
+  void set_timeout(absl::Duration timeout);
+  // When a wait that signals keep interrupting ends.
+  void set_deadline(absl::Time deadline) { deadline_ = deadline; }
 
   [[nodiscard]] bool valid() const { return socket_.valid(); }
   [[nodiscard]] bool ours() const { return socket_.ours(); }
@@ -54,7 +59,10 @@ class Channel {
   absl::Status lose(std::string_view why);
   absl::Status receive_bytes(std::size_t* size, Descriptors& descriptors);
 
+  [[nodiscard]] bool go_on(std::ptrdiff_t failure) const;
+
   GuardedFd socket_;
+  absl::Time deadline_ = absl::InfiniteFuture();
   std::vector<capnp::word> buffer_;  // of the reply being read
 };
 

@@ -69,7 +69,11 @@ void end_process(const Spawned& process) {
   if (process.pid <= 0) return;
   const auto send = [&](int signal) {
     // By pidfd: the host may have reaped the child, and the number may be another's by now.
-    ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), signal, nullptr, 0);
+    if (process.pidfd.valid()) {
+      ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), signal, nullptr, 0);
+    } else {
+      ::kill(process.pid, signal);
+    }
   };
   send(SIGTERM);
   if (!readable_within(process.pidfd.get(), kEndsWithin)) {

@@ -41,14 +41,23 @@ absl::StatusOr<std::shared_ptr<Mapping>> Mapping::map(int fd, std::uint64_t size
   if (at == MAP_FAILED) return cannot_map(bytes);
   // A core dump of every process need not hold every segment.
   ::madvise(at, bytes, MADV_DONTDUMP);
-  return std::make_shared<Mapping>(static_cast<std::byte*>(at), size, bytes);
+  return std::make_shared<Mapping>(static_cast<std::byte*>(at), size, bytes, access);
 }
 
 Mapping::~Mapping() { ::munmap(at_, bytes_); }
 
 absl::Status Mapping::replace(int fd, Access access) {
-  void* at = ::mmap(at_, bytes_, protection(access), MAP_SHARED | MAP_FIXED, fd, 0);
-  return at == MAP_FAILED ? cannot_map(bytes_) : absl::OkStatus();
+  // Mapped elsewhere first: a MAP_FIXED that fails may leave a hole, which another thread fills.
+  void* fresh = ::mmap(nullptr, bytes_, protection(access), MAP_SHARED, fd, 0);
+  if (fresh == MAP_FAILED) return cannot_map(bytes_);
+  if (::mremap(fresh, bytes_, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, at_) == MAP_FAILED) {
+    const absl::Status status = cannot_map(bytes_);
+    ::munmap(fresh, bytes_);
+    return status;
+  }
+  ::madvise(at_, bytes_, MADV_DONTDUMP);
+  access_.store(access, std::memory_order_relaxed);
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::internal

@@ -1,6 +1,7 @@
 // A mapped memfd. Proxies of one process for one object share it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,21 +22,25 @@ class Mapping {
   static absl::StatusOr<std::shared_ptr<Mapping>> map(int fd, std::uint64_t size,
                                                       std::uint64_t bytes, Access access,
                                                       Pages pages);
-  Mapping(std::byte* at, std::uint64_t size, std::uint64_t bytes)
-      : at_(at), size_(size), bytes_(bytes) {}
+  Mapping(std::byte* at, std::uint64_t size, std::uint64_t bytes, Access access)
+      : at_(at), size_(size), bytes_(bytes), access_(access) {}
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping();
 
   [[nodiscard]] std::span<std::byte> data() const { return {at_, size_}; }
 
-  // Puts another descriptor's memory at the same address.
+  // What the pages allow now: seal() takes writing away.
+  [[nodiscard]] Access access() const { return access_.load(std::memory_order_relaxed); }
+
+  // Puts another descriptor's memory at the same address; on failure all is as before.
   absl::Status replace(int fd, Access access);
 
  private:
   std::byte* at_;
   std::uint64_t size_;
   std::uint64_t bytes_;
+  std::atomic<Access> access_;
 };
 
 }  // namespace shoal::internal

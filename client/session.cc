@@ -78,20 +78,20 @@ absl::StatusOr<std::shared_ptr<Session>> Session::open(ClientOptions options, bo
   }
   std::shared_ptr<Session> session(new Session(std::move(options), with_arena));
   const std::lock_guard lock(session->call_mutex_);
-  absl::Status status = session->connect_anywhere();
+  absl::Status status = session->connect_anywhere(session->options_.control_timeout);
   if (status.ok()) status = session->hello(/*resume=*/false);
   if (!status.ok()) return status;
   return session;
 }
 
-absl::Status Session::connect_anywhere() {
+absl::Status Session::connect_anywhere(absl::Duration within) {
   std::string tried;
   const std::vector<std::string> paths = socket_path_.empty()
                                              ? protocol::candidate_sockets(options_.socket)
                                              : std::vector<std::string>{socket_path_};
   absl::StatusCode code = absl::StatusCode::kUnavailable;
   for (const std::string& path : paths) {
-    absl::StatusOr<Channel> channel = Channel::connect(path, options_.control_timeout);
+    absl::StatusOr<Channel> channel = Channel::connect(path, within);
     if (channel.ok()) {
       channel_ = *std::move(channel);
       socket_path_ = path;
@@ -124,8 +124,11 @@ absl::Status Session::hello(bool resume) {
   };
   const auto read = [&](wire::Reply::Reader reply, Descriptors& descriptors) -> absl::Status {
     if (!reply.isHello()) return absl::InternalError("the manager did not answer hello");
-    if (resume) return absl::OkStatus();
     const auto welcome = reply.getHello();
+    if (resume) {
+      settle_abandoned(welcome);
+      return absl::OkStatus();
+    }
     absl::StatusOr<std::shared_ptr<Mapping>> page =
         Mapping::map(descriptors[1].get(), memory::kSessionPageBytes, memory::kSessionPageBytes,
                      Access::kReadWrite, Mapping::Pages::kAtFirstTouch);
@@ -186,68 +189,55 @@ absl::Status Session::call(FillRequest fill, ReadReply read) {
 
 absl::Status Session::exchange(std::uint64_t id, kj::ArrayPtr<const capnp::word> message,
                                ReadReply read) {
-  absl::Time deadline = absl::InfinitePast();  // no clock is read unless something goes wrong
-  for (;;) {
-    bool lost = true;
-    absl::Status status = absl::UnavailableError("");
+  const absl::Time deadline = absl::Now() + options_.control_timeout;
+  channel_.set_deadline(deadline);
+  bool lost = true;
+  absl::Status status = absl::UnavailableError("");
+  for (bool first = true;; first = false) {
     if (channel_.valid()) {
       status = channel_.send(message);
       if (status.ok()) status = channel_.receive(id, read, &lost);
       if (!lost) return status;
     }
-    if (deadline == absl::InfinitePast()) {
-      deadline = absl::Now() + options_.control_timeout;
-    } else if (absl::Now() >= deadline) {
-      return status;  // the connection can be had again, but is lost over this request each time
-    } else {
-      absl::SleepFor(kReconnectEvery);
-    }
-    status = reconnect(deadline);
-    if (!status.ok()) {
-      // Only the first of a row can have been sent.
-      if (abandoned_.id == 0) abandoned_ = {.id = id, .message = kj::heapArray(message)};
-      return status;
-    }
+    // It can be that the connection is had again each time, and lost over this request.
+    if (!first) absl::SleepFor(kReconnectEvery);
+    status = reconnect(deadline, status);
+    if (!status.ok()) break;
   }
+  // The manager may have done it. Only the first of a row can have been sent.
+  if (abandoned_ == 0) abandoned_ = id;
+  return status;
 }
 
-absl::Status Session::reconnect(absl::Time deadline) {
-  for (;;) {
-    absl::Status status = connect_anywhere();
+absl::Status Session::reconnect(absl::Time deadline, absl::Status status) {
+  while (absl::Now() < deadline) {
+    status = connect_anywhere(deadline - absl::Now());
+    channel_.set_deadline(deadline);
     if (status.ok()) status = hello(/*resume=*/true);
-    if (status.ok()) return settle_abandoned();
+    if (status.ok()) {
+      channel_.set_timeout(options_.control_timeout);
+      return status;
+    }
     if (absl::IsNotFound(status)) {  // another manager, or the session was ended
       lost_ = error(absl::StatusCode::kUnavailable, protocol::to_std(status.message()));
       return lost_;
     }
-    if (absl::Now() >= deadline) {
-      return error(absl::StatusCode::kUnavailable, "the manager at ", socket_path_,
-                   " is away: ", protocol::to_std(status.message()),
-                   ". Mapped memory stays usable");
-    }
     absl::SleepFor(kReconnectEvery);
   }
+  return error(absl::StatusCode::kUnavailable, "the manager at ", socket_path_,
+               " is away: ", protocol::to_std(status.message()), "; ", kHowToStart,
+               ", or let it go on. Mapped memory stays usable");
 }
 
-// The manager may have done it, and then it counts a reference that nobody here has.
-absl::Status Session::settle_abandoned() {
-  if (abandoned_.id == 0) return absl::OkStatus();
-  std::uint64_t attached = 0;
-  const auto read = [&](wire::Reply::Reader reply, Descriptors&) {
-    if (reply.isAttached()) attached = reply.getAttached().getObject();
-    return absl::OkStatus();
-  };
-  bool lost = true;
-  absl::Status status = channel_.send(abandoned_.message);
-  if (status.ok()) status = channel_.receive(abandoned_.id, read, &lost);
-  if (lost) return status;
-  abandoned_ = {};
-  if (attached != 0) {
-    const std::lock_guard lock(state_mutex_);
-    to_release_.insert(attached);
-    has_releases_.store(true, std::memory_order_relaxed);
-  }
-  return absl::OkStatus();
+// What was given up as UNAVAILABLE may have been done, and then the manager counts a reference
+// that nobody here has. It is not asked for again: nobody waits for it any more.
+void Session::settle_abandoned(wire::Welcome::Reader welcome) {
+  const bool done = abandoned_ != 0 && welcome.getLastRequest() == abandoned_;
+  abandoned_ = 0;
+  if (!done || welcome.getLastObject() == 0) return;
+  const std::lock_guard lock(state_mutex_);
+  to_release_.insert(welcome.getLastObject());
+  has_releases_.store(true, std::memory_order_relaxed);
 }
 
 absl::StatusOr<std::shared_ptr<Reference>> Session::attach(std::string_view name, bool prefault,

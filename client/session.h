@@ -63,21 +63,16 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
     std::uint64_t high = 0;
     std::uint64_t low = 0;
   };
-  // A request that was given up while the manager was away; it may have been carried out.
-  struct Abandoned {
-    std::uint64_t id = 0;  // 0: none
-    kj::Array<capnp::word> message;
-  };
 
   Session(ClientOptions options, bool with_arena);
 
   // All of these with call_mutex_ held.
   absl::Status begin_call();
   absl::Status exchange(std::uint64_t id, kj::ArrayPtr<const capnp::word> message, ReadReply read);
-  absl::Status connect_anywhere();
+  absl::Status connect_anywhere(absl::Duration within);
   absl::Status hello(bool resume);
-  absl::Status reconnect(absl::Time deadline);
-  absl::Status settle_abandoned();
+  absl::Status reconnect(absl::Time deadline, absl::Status status);
+  void settle_abandoned(wire::Welcome::Reader welcome);
   absl::Status begin_in_child();
   absl::Status inherit(const Secret& parent);
   absl::StatusOr<std::uint16_t> slot_after_fork();
@@ -100,8 +95,8 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   Secret secret_;
   std::uint16_t slot_ = 0;
   std::uint64_t last_id_ = 0;
-  Abandoned abandoned_;
-  absl::Status lost_;  // not OK: for good
+  std::uint64_t abandoned_ = 0;  // id of a request that was given up; 0: none
+  absl::Status lost_;            // not OK: for good
   std::atomic<std::uint64_t> epoch_;
 
   // With state_mutex_ held.

@@ -37,11 +37,11 @@ absl::Status Session::begin_in_child() {
   std::shared_ptr<Mapping> parent_page = page_;
   const Secret parent = secret_;
   const std::uint16_t parent_slot = slot_;
-  absl::Status status = connect_anywhere();
+  absl::Status status = connect_anywhere(options_.control_timeout);
   if (status.ok()) status = hello(/*resume=*/false);
   if (status.ok()) {
     last_id_ = 0;
-    abandoned_ = {};
+    abandoned_ = 0;
     status = inherit(parent);
   }
   if (status.ok()) {

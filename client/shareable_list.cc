@@ -27,6 +27,11 @@ namespace {
 
 absl::Status closed() { return absl::FailedPreconditionError("the list is closed"); }
 
+absl::Status read_only(const std::string& name) {
+  return protocol::error(absl::StatusCode::kPermissionDenied, "ShareableList \"", name,
+                         "\" is attached read-only, or sealed; nothing was changed");
+}
+
 // Lays the list out where nobody sees it, then gives it its name: who opens the name finds it
 // whole, and a creator killed in between leaves nothing.
 absl::StatusOr<std::shared_ptr<Reference>> create_whole(Session& session, std::string_view name,
@@ -133,6 +138,7 @@ absl::StatusOr<std::size_t> ShareableList::get_into(std::ptrdiff_t index,
 
 absl::Status ShareableList::set(std::ptrdiff_t index, const Value& value) const {
   if (state_ == nullptr) return closed();
+  if (memory_.access() == Access::kReadOnly) return read_only(name());
   const absl::StatusOr<std::uint16_t> slot = state_->session->slot();
   if (!slot.ok()) return slot.status();
   return state_->view.set(index, value, *slot, state_->session->options().op_timeout);
@@ -140,6 +146,7 @@ absl::Status ShareableList::set(std::ptrdiff_t index, const Value& value) const 
 
 absl::Status ShareableList::set_int(std::ptrdiff_t index, std::int64_t value) const {
   if (state_ == nullptr) return closed();
+  if (memory_.access() == Access::kReadOnly) return read_only(name());
   const absl::StatusOr<std::uint16_t> slot = state_->session->slot();
   if (!slot.ok()) return slot.status();
   return state_->view.set_int64(index, value, *slot, state_->session->options().op_timeout);

@@ -129,7 +129,7 @@ const std::string& SharedMemory::name() const {
 std::uint64_t SharedMemory::id() const { return reference_ == nullptr ? 0 : reference_->object; }
 
 Access SharedMemory::access() const {
-  return reference_ == nullptr ? Access::kReadOnly : reference_->access;
+  return reference_ == nullptr ? Access::kReadOnly : reference_->mapping->access();
 }
 
 const PageReport& SharedMemory::pages() const {

@@ -59,9 +59,4 @@ absl::StatusOr<UniqueFd> pidfd_of_peer(int socket, const Identity& who, UniqueFd
                          who.pid, "): its death could not be noticed; it may have ended already");
 }
 
-bool is_dead(int pidfd) {
-  pollfd process{.fd = pidfd, .events = POLLIN, .revents = 0};
-  return ::poll(&process, 1, 0) > 0 && (process.revents & POLLIN) != 0;
-}
-
 }  // namespace shoal::daemon

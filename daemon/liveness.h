@@ -14,7 +14,4 @@ namespace shoal::daemon {
 absl::StatusOr<protocol::UniqueFd> pidfd_of_peer(int socket, const Identity& who,
                                                  protocol::UniqueFd offered);
 
-// Whether the process of `pidfd` is dead (a zombie is).
-bool is_dead(int pidfd);
-
 }  // namespace shoal::daemon

@@ -88,15 +88,15 @@ int serve(const Options& options, Log& log) {
   const std::int64_t started_ns = wall_ns();
   const DescriptorBudget budget =
       DescriptorBudget::of(raise_descriptor_limit(), options.sessions_max);
-  absl::StatusOr<Catalog> catalog = Catalog::map({});
-  if (!catalog.ok()) return fail(log, options, catalog.status());
-  absl::StatusOr<Listener> listener = Listener::open(options, environ);
-  if (!listener.ok()) return fail(log, options, listener.status());
   // A peer that hangs up, a file size limit, and the lease by which holders are told: each is seen
   // as an error where it happens.
   for (const int signal : {SIGPIPE, SIGXFSZ, SIGIO, SIGURG}) ::signal(signal, SIG_IGN);
   kj::UnixEventPort::captureSignal(SIGTERM);
   kj::UnixEventPort::captureSignal(SIGINT);
+  absl::StatusOr<Catalog> catalog = Catalog::map({});
+  if (!catalog.ok()) return fail(log, options, catalog.status());
+  absl::StatusOr<Listener> listener = Listener::open(options, environ);
+  if (!listener.ok()) return fail(log, options, listener.status());
   kj::UnixEventPort port;
   kj::EventLoop loop(port);
   kj::WaitScope scope(loop);

@@ -20,6 +20,10 @@ using FdObserver = kj::UnixEventPort::FdObserver;
 
 // After running out of descriptors; the kernel does not say when there are some again.
 constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
+// Connections accepted before other events get their turn.
+constexpr int kAcceptedAtOnce = 64;
+// What one uid other than root and the manager's may have of the connections before hello.
+constexpr std::uint32_t kShareOfOneUid = 4;
 constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
 constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
 constexpr auto kLastLookAfter = 10 * kj::SECONDS;
@@ -48,7 +52,7 @@ Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Serv
       scratch_(kj::heapArray<capnp::word>(protocol::kRequestBytesMax / sizeof(capnp::word))),
       tasks_(*this) {
   events_.greeted = [this](Peer& peer, bool is_new) {
-    --ungreeted_;
+    greeted_or_gone(peer.connection().who.uid);
     const Index slot = peer.connection().slot;
     // A session that was resumed has one connection: the newest.
     Peer*& current = peer_of_session_[slot];
@@ -56,14 +60,16 @@ Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Serv
     current = &peer;
     if (is_new) watch(slot);
   };
-  events_.worked = [this] { schedule_laundry(); };
+  events_.worked = [this] {
+    schedule_laundry();
+    schedule_expiry();
+  };
 }
 
 Manager::~Manager() noexcept(false) = default;
 
 kj::Promise<void> Manager::run(kj::Promise<void> stop) {
   tasks_.add(accept_all());
-  tasks_.add(expire_tokens());
   return stop;
 }
 
@@ -72,7 +78,7 @@ void Manager::taskFailed(kj::Exception&& exception) {
 }
 
 kj::Promise<void> Manager::accept_all() {
-  for (;;) {
+  for (int i = 0; i < kAcceptedAtOnce; ++i) {
     protocol::UniqueFd socket(
         ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (socket.valid()) {
@@ -87,20 +93,43 @@ kj::Promise<void> Manager::accept_all() {
          {{"why", std::strerror(errno)}, {"advice", "raise the limit of descriptors (ulimit -n)"}});
     return port_.getTimer().afterDelay(kAcceptAgainAfter).then([this] { return accept_all(); });
   }
+  return kj::evalLast([this] { return accept_all(); });
+}
+
+// Nobody may keep others out by connecting and saying nothing.
+bool Manager::may_connect(const Identity& who) const {
+  const bool all = who.uid == 0 || who.uid == ::geteuid();
+  const auto found = ungreeted_of_uid_.find(who.uid);
+  const std::uint32_t of_uid = found == ungreeted_of_uid_.end() ? 0 : found->second;
+  return ungreeted_ < ungreeted_max_ && (all || of_uid < ungreeted_max_ / kShareOfOneUid);
 }
 
 void Manager::accept_one(protocol::UniqueFd socket) {
   absl::StatusOr<Identity> who = Identity::of_peer(socket.get());
-  if (!who.ok() || ungreeted_ >= ungreeted_max_) {
+  if (!who.ok() || !may_connect(*who)) {
     log_(Level::kWarning, "peer.refused",
          {{"pid", who.ok() ? who->pid : 0},
+          {"uid", who.ok() ? who->uid : kOverflowUid},
           {"why", who.ok() ? "too many connections before hello" : "the kernel names no peer"}});
     return;
   }
-  ++ungreeted_;
-  auto peer = kj::heap<Peer>(port_, std::move(socket), *std::move(who), service_, log_,
+  // What the kernel refuses for one connection must not end the accepting of others.
+  const uid_t uid = who->uid;
+  kj::Maybe<kj::Exception> failure =
+      kj::runCatchingExceptions([&] { serve(std::move(socket), *std::move(who)); });
+  KJ_IF_MAYBE (exception, failure) {
+    log_(Level::kError, "accept.error",
+         {{"uid", uid}, {"why", exception->getDescription().cStr()}});
+  }
+}
+
+void Manager::serve(protocol::UniqueFd socket, Identity who) {
+  const uid_t uid = who.uid;
+  auto peer = kj::heap<Peer>(port_, std::move(socket), std::move(who), service_, log_,
                              std::span(scratch_.begin(), scratch_.size()), events_);
   Peer& serving = *peer;
+  ++ungreeted_;
+  ++ungreeted_of_uid_[uid];
   // Who says nothing for too long is hung up on; the timer goes with the peer.
   auto deadline = port_.getTimer()
                       .afterDelay(protocol::kHelloSecondsMax * kj::SECONDS)
@@ -118,9 +147,15 @@ void Manager::accept_one(protocol::UniqueFd socket) {
                  .attach(kj::mv(deadline), kj::mv(peer)));
 }
 
+void Manager::greeted_or_gone(uid_t uid) {
+  --ungreeted_;
+  const auto found = ungreeted_of_uid_.find(uid);
+  if (--found->second == 0) ungreeted_of_uid_.erase(found);
+}
+
 void Manager::peer_over(Peer* peer) {
   if (!peer->greeted()) {
-    --ungreeted_;
+    greeted_or_gone(peer->connection().who.uid);
     return;
   }
   const Index slot = peer->connection().slot;
@@ -245,11 +280,16 @@ kj::Promise<void> Manager::launder() {
   return kj::READY_NOW;
 }
 
-kj::Promise<void> Manager::expire_tokens() {
-  return port_.getTimer().afterDelay(kTokensLookedAtEvery).then([this] {
+// While there are tokens they are looked at; without any, nothing wakes an idle manager.
+void Manager::schedule_expiry() {
+  if (expiry_scheduled_ || state_.catalog.tokens.used() == 0) return;
+  expiry_scheduled_ = true;
+  tasks_.add(port_.getTimer().afterDelay(kTokensLookedAtEvery).then([this] {
+    expiry_scheduled_ = false;
     state_.tokens.expire(boot_ns());
-    return expire_tokens();
-  });
+    schedule_laundry();
+    schedule_expiry();
+  }));
 }
 
 }  // namespace shoal::daemon

@@ -35,7 +35,10 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   struct Watch;
 
   kj::Promise<void> accept_all();
+  bool may_connect(const Identity& who) const;
   void accept_one(protocol::UniqueFd socket);
+  void serve(protocol::UniqueFd socket, Identity who);
+  void greeted_or_gone(uid_t uid);
   void peer_over(Peer* peer);
   void watch(Index slot);
   kj::Promise<void> watch_death(Index slot, std::uint32_t generation);
@@ -49,7 +52,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> drain(Index slot);
   void schedule_laundry();
   kj::Promise<void> launder();
-  kj::Promise<void> expire_tokens();
+  void schedule_expiry();
   bool same_session(Index slot, std::uint32_t generation) const;
   void taskFailed(kj::Exception&& exception) override;
 
@@ -60,12 +63,14 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   Log& log_;
   std::uint32_t ungreeted_max_;
   std::uint32_t ungreeted_ = 0;
+  absl::flat_hash_map<uid_t, std::uint32_t> ungreeted_of_uid_;
   kj::UnixEventPort::FdObserver listening_;
   Peer::Events events_;
   kj::Array<capnp::word> scratch_;
   absl::flat_hash_map<Index, std::unique_ptr<Watch>> watches_;
   absl::flat_hash_map<Index, Peer*> peer_of_session_;
   bool laundry_scheduled_ = false;
+  bool expiry_scheduled_ = false;
   kj::TaskSet tasks_;
 };
 

@@ -2,6 +2,7 @@
 #include "daemon/objects.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <optional>
 #include <utility>
@@ -15,7 +16,9 @@ namespace {
 
 using protocol::error;
 
-constexpr std::uint64_t kPage = 4096;
+// What one uid other than root and the manager's may have of all segments.
+constexpr std::uint32_t kShareOfOneUid = 2;
+const auto kPage = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
 
 std::uint64_t whole_pages(std::uint64_t bytes, std::uint64_t page) {
@@ -94,11 +97,15 @@ absl::Status Objects::check_new(const New& object) const {
     return error(absl::StatusCode::kInvalidArgument, "object \"", object.name, "\": size ",
                  object.size_bytes, "; give 1 to ", protocol::kSegmentBytesMax, " bytes");
   }
-  if (catalog_.objects.used() >= segments_max_) {
+  const uid_t uid = catalog_.sessions[object.creator].uid;
+  const std::uint32_t most = object.may_use_all ? segments_max_ : segments_max_ / kShareOfOneUid;
+  const std::uint32_t of_uid = accounts_.user(uid).objects;
+  if (catalog_.objects.used() >= segments_max_ || of_uid >= most) {
     return error(absl::StatusCode::kResourceExhausted, "object \"", object.name, "\": there are ",
-                 catalog_.objects.used(),
-                 " segments, the limit \"segments\"; unlink some, or raise the manager's limit of "
-                 "descriptors (ulimit -n) and restart it");
+                 catalog_.objects.used(), " segments, ", of_uid, " of uid ", uid,
+                 "; the limit \"segments\" is ", segments_max_, ", and ", most,
+                 " for this uid: unlink some, or raise the manager's limit of descriptors "
+                 "(ulimit -n) and restart it");
   }
   return absl::OkStatus();
 }

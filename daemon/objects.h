@@ -32,7 +32,8 @@ class Objects {
     bool sparse = false;
     bool huge_pages = false;
     int numa_node = -1;
-    Index creator = 0;  // slot
+    Index creator = 0;         // slot
+    bool may_use_all = false;  // not held to one uid's share of the segments
     std::int64_t now_ns = 0;
   };
 

@@ -97,6 +97,7 @@ Peer::Next Peer::read_once() {
   protocol::Received received = protocol::receive(
       socket_.get(), {base + kept_bytes_, room - kept_bytes_}, MSG_DONTWAIT, &error);
   if (error == -EAGAIN) return Next::kRead;
+  if (error == -EINTR) return Next::kYield;
   if (error != 0 || received.bytes == 0) return Next::kEnd;
   bool with_descriptors = false;
   for (protocol::UniqueFd& descriptor : received.descriptors) {
@@ -188,6 +189,7 @@ Peer::Next Peer::write_out() {
                        {reinterpret_cast<const std::byte*>(bytes.begin()) + out_written_,
                         bytes.size() - out_written_},
                        {descriptors, count}, MSG_DONTWAIT);
+    if (sent == -EINTR) continue;
     if (sent == -EAGAIN) return Next::kWrite;
     if (sent < 0) return Next::kEnd;
     out_written_ += static_cast<std::size_t>(sent);

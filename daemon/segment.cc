@@ -110,7 +110,7 @@ std::uint64_t Segment::committed() const {
 }
 
 bool Segment::ordinary() const {
-  return valid() && !spec_.sealable && !spec_.sparse && spec_.numa_node < 0 &&
+  return valid() && !given_to_others_ && !spec_.sealable && !spec_.sparse && spec_.numa_node < 0 &&
          page_size_ == ordinary_page_size();
 }
 

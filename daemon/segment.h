@@ -57,7 +57,9 @@ class Segment {
   [[nodiscard]] const std::string& huge_pages_refused() const { return huge_pages_refused_; }
   void set_huge_pages_refused(std::string why) { huge_pages_refused_ = std::move(why); }
 
-  // Could it be re-used, as far as its kind goes?
+  // Somebody of this uid gets at its bytes.
+  void given_to(uid_t uid) { given_to_others_ |= uid != spec_.uid; }
+  // Could it be re-used, as far as its kind and its users go?
   [[nodiscard]] bool ordinary() const;
   // Does nobody but the manager have it open or mapped? False also where the kernel cannot tell.
   // Keeps the descriptor that the test needed; see take_spare().
@@ -70,6 +72,7 @@ class Segment {
   std::uint32_t page_size_ = 0;
   protocol::UniqueFd memfd_;
   mutable protocol::UniqueFd spare_;
+  bool given_to_others_ = false;
   std::string huge_pages_refused_;
 };
 

@@ -66,10 +66,19 @@ absl::StatusOr<Index> Service::held(const Call& call, std::uint64_t id, bool wri
 }
 
 absl::Status Service::create(Call& call, wire::Create::Reader create) {
-  if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
   const std::string_view name = view(create.getName());
   const Index slot = call.peer.slot;
   const Index arena = parts_.sessions.record(slot).arena;
+  if (create.getOpenExisting() && !name.empty()) {
+    if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
+    const Index existing = parts_.objects.find(arena, name);
+    if (existing != 0) {
+      const wire::Access access = checked(create.getOpenAccess());
+      absl::Status status = check_open(call, existing, create.getKind(), access);
+      return status.ok() ? attach(call, existing, access, /*created=*/false) : status;
+    }
+  }
+  if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
   if (!is_kind(create.getKind())) {
     return error(absl::StatusCode::kInvalidArgument, "object \"", printable(name),
                  "\": this manager does not know its kind");
@@ -78,25 +87,19 @@ absl::Status Service::create(Call& call, wire::Create::Reader create) {
     return error(absl::StatusCode::kInvalidArgument, "object \"", printable(name),
                  "\": this manager does not know its lifetime");
   }
-  if (create.getOpenExisting() && !name.empty()) {
-    const Index existing = parts_.objects.find(arena, name);
-    if (existing != 0) {
-      const wire::Access access = checked(create.getOpenAccess());
-      absl::Status status = check_open(call, existing, create.getKind(), access);
-      return status.ok() ? attach(call, existing, access, /*created=*/false) : status;
-    }
-  }
-  const absl::StatusOr<Index> object = parts_.objects.create({.name = name,
-                                                              .arena = arena,
-                                                              .kind = create.getKind(),
-                                                              .lifetime = create.getLifetime(),
-                                                              .size_bytes = create.getSize(),
-                                                              .sealable = create.getSealable(),
-                                                              .sparse = create.getSparse(),
-                                                              .huge_pages = create.getHugePages(),
-                                                              .numa_node = create.getNumaNode(),
-                                                              .creator = slot,
-                                                              .now_ns = wall_ns()});
+  const absl::StatusOr<Index> object =
+      parts_.objects.create({.name = name,
+                             .arena = arena,
+                             .kind = create.getKind(),
+                             .lifetime = create.getLifetime(),
+                             .size_bytes = create.getSize(),
+                             .sealable = create.getSealable(),
+                             .sparse = create.getSparse(),
+                             .huge_pages = create.getHugePages(),
+                             .numa_node = create.getNumaNode(),
+                             .creator = slot,
+                             .may_use_all = parts_.arenas.is_administrator(call.peer.who),
+                             .now_ns = wall_ns()});
   if (!object.ok()) return object.status();
   absl::Status status = attach(call, *object, wire::Access::READ_WRITE, /*created=*/true);
   if (!status.ok()) parts_.objects.unlink(*object);
@@ -168,7 +171,8 @@ absl::Status Service::attach(Call& call, Index object, wire::Access access, bool
 }
 
 absl::Status Service::fill_attached(Call& call, Index object, wire::Access access, bool created) {
-  const Segment& segment = parts_.objects.segment(object);
+  Segment& segment = parts_.objects.segment(object);
+  segment.given_to(call.peer.who.uid);
   absl::StatusOr<protocol::UniqueFd> descriptor =
       parts_.objects.store().descriptor(segment, access == wire::Access::READ_WRITE);
   if (!descriptor.ok()) return descriptor.status();

@@ -96,12 +96,18 @@ absl::Status Service::welcome(Call& call) {
   out.setSlot(static_cast<std::uint16_t>(call.peer.slot));
   out.setManagerPid(static_cast<std::uint32_t>(info_.pid));
   out.setProgram(protocol::kRelease);
+  const Outcome& last = parts_.sessions.record(call.peer.slot).last;
+  out.setLastRequest(last.request);
+  out.setLastObject(last.object);
   parts_.sessions.control_connected(call.peer.slot);
   return absl::OkStatus();
 }
 
 absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
-  const Index parent = parts_.sessions.find(secret_of(inherit.getParent()));
+  const Index known = parts_.sessions.find(secret_of(inherit.getParent()));
+  // A fork may have changed its uid since, but then its rights are no longer its parent's.
+  const bool same_uid = known != 0 && parts_.sessions.record(known).uid == call.peer.who.uid;
+  const Index parent = same_uid ? known : 0;
   std::vector<std::uint64_t> gone;
   for (const wire::Count::Reader wanted : inherit.getReferences()) {
     const Index object = parts_.objects.get(wanted.getObject());

@@ -5,7 +5,7 @@
 # Data-plane operations never appear here.
 #
 # Rules: minor versions only add fields and union members; nothing is renumbered. One request is in
-# flight per session. A request with id 0 has no reply (`release`). The manager remembers the last
+# flight per session. `release` has no reply, and needs no id. The manager remembers the last
 # id of a session with its outcome, so that a request repeated after a reconnect is not done twice.
 
 using Cxx = import "/capnp/c++.capnp";
@@ -109,6 +109,8 @@ struct Welcome {
   slot @2 :UInt16;
   managerPid @3 :UInt32;
   program @4 :Text;                # the manager's release
+  lastRequest @5 :UInt64;          # of a resumed session: the last change that was done
+  lastObject @6 :UInt64;           # and the object it attached, if any
   # Rides along: the write end of the session's life pipe.
 }
 

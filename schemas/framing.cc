@@ -78,10 +78,7 @@ Received receive(int socket, std::span<std::byte> buffer, int flags, int* error)
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  ssize_t got = 0;
-  do {
-    got = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+  const ssize_t got = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
   Received received;
   *error = got < 0 ? -errno : 0;
   if (got >= 0) {
@@ -109,10 +106,7 @@ std::ptrdiff_t send(int socket, std::span<const std::byte> bytes, std::span<cons
     header->cmsg_len = CMSG_LEN(bytes_of_fds);
     std::memcpy(CMSG_DATA(header), descriptors.data(), bytes_of_fds);
   }
-  ssize_t sent = 0;
-  do {
-    sent = ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
+  const ssize_t sent = ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
   return sent < 0 ? -errno : sent;
 }
 

@@ -31,7 +31,8 @@ struct Received {
   std::array<UniqueFd, kMessageDescriptorsMax> descriptors;  // more than these are closed
 };
 
-// One recvmsg; CLOEXEC on what arrives. Returns -errno in `error` on failure.
+// One recvmsg, not repeated after a signal (-EINTR); CLOEXEC on what arrives. Returns -errno in
+// `error` on failure.
 Received receive(int socket, std::span<std::byte> buffer, int flags, int* error);
 
 // One sendmsg of `bytes` with at most kMessageDescriptorsMax descriptors; never SIGPIPE. The number

@@ -6,8 +6,9 @@
 //   client->unlink("frame0");
 //
 // Thread safety: every method may be called from any thread; control calls of one client take
-// turns. Blocking: each control call is one round trip to the manager; while the manager is away a
-// call waits up to `control_timeout`, then returns UNAVAILABLE.
+// turns. Blocking: each control call is one round trip to the manager; while the manager is away,
+// or stopped, a call waits up to `control_timeout`, then returns UNAVAILABLE: it may have been
+// done. fork() waits for a call that is under way in another thread.
 //
 // Fork: a client and every object made by it go on working in a forked child: mappings are
 // inherited, and the child's first control call opens a session of its own and takes over the

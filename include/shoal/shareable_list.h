@@ -13,7 +13,11 @@
 // processes that use the same bytes through the stdlib are outside that promise, and so is a list
 // whose bytes were laid out by the stdlib (no trailer).
 //
-// Blocking: get() never waits. set() waits for another writer of the same list up to
+// A list in the bytes of a SharedMemory (over()) is not recovered by the manager when a writer is
+// killed: use objects of this kind for that.
+//
+// Blocking: get() never waits. The first set() of a forked child opens its session, which is a
+// control call. set() waits for another writer of the same list up to
 // `ClientOptions::op_timeout`, then DEADLINE_EXCEEDED and nothing changed.
 // Indices: 0..N-1, or -N..-1 from the end; others are OUT_OF_RANGE.
 // DATA_LOSS: the bytes were found damaged. Thread and fork safety, ownership: as SharedMemory.
