@@ -100,6 +100,11 @@ absl::Status Channel::send(kj::ArrayPtr<const capnp::word> message,
         socket_.get(),
         {reinterpret_cast<const std::byte*>(bytes.begin()) + sent, bytes.size() - sent},
         sent == 0 ? descriptors : std::span<const int>(), 0);
+    // A manager that can do without them lets no descriptors in.
+    if (n == -EPERM && sent == 0 && !descriptors.empty()) {
+      descriptors = {};
+      continue;
+    }
     if (go_on(n)) continue;
     if (n == -EAGAIN || n == -EINTR) return lose("the manager takes no requests (is it stopped?)");
     if (n < 0) return lose(std::strerror(static_cast<int>(-n)));

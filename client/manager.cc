@@ -65,21 +65,36 @@ std::string read_line(int fd, absl::Duration within) {
   return line.substr(0, line.find('\n'));
 }
 
+// Whether the child is over; reaps it then. Also true if the host has reaped it.
+bool is_over(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; }
+
+// The host may have closed the pidfd with all its descriptors: then the child is asked for by its
+// number, which is ours until the child is reaped.
+bool ends_within(const Spawned& process, absl::Duration time) {
+  if (process.pidfd.ours()) return readable_within(process.pidfd.get(), time);
+  const absl::Time deadline = absl::Now() + time;
+  while (!is_over(process.pid)) {
+    if (absl::Now() >= deadline) return false;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
+}
+
 void end_process(const Spawned& process) {
   if (process.pid <= 0) return;
   const auto send = [&](int signal) {
-    // By pidfd: the host may have reaped the child, and the number may be another's by now.
-    if (process.pidfd.valid()) {
+    if (process.pidfd.ours()) {
       ::syscall(SYS_pidfd_send_signal, process.pidfd.get(), signal, nullptr, 0);
-    } else {
+    } else if (!is_over(process.pid)) {
       ::kill(process.pid, signal);
     }
   };
   send(SIGTERM);
-  if (!readable_within(process.pidfd.get(), kEndsWithin)) {
+  if (!ends_within(process, kEndsWithin)) {
     send(SIGKILL);
-    readable_within(process.pidfd.get(), kEndsWithin);
+    ends_within(process, kEndsWithin);
   }
+  if (!process.pidfd.ours()) return;
   siginfo_t info{};
   while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process.pidfd.get()), &info,
                   WEXITED) != 0 &&

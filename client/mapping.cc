@@ -19,6 +19,10 @@ int protection(Access access) {
 }
 
 absl::Status cannot_map(std::uint64_t bytes) {
+  if (errno == EPERM) {
+    return error(absl::StatusCode::kFailedPrecondition, "cannot map ", bytes,
+                 " bytes for writing: somebody has sealed them; open with read-only access");
+  }
   return error(absl::StatusCode::kResourceExhausted, "cannot map ", bytes,
                " bytes: ", std::strerror(errno),
                "; raise the limits of address space (ulimit -v) and locked memory (ulimit -l)");
@@ -26,9 +30,16 @@ absl::Status cannot_map(std::uint64_t bytes) {
 
 }  // namespace
 
+absl::Status no_descriptor_came() {
+  return error(absl::StatusCode::kResourceExhausted,
+               "no descriptor came with the manager's reply: this process has no room for one; "
+               "raise its limit of descriptors (ulimit -n)");
+}
+
 absl::StatusOr<std::shared_ptr<Mapping>> Mapping::map(int fd, std::uint64_t size,
                                                       std::uint64_t bytes, Access access,
                                                       Pages pages) {
+  if (fd < 0) return no_descriptor_came();
   // Touching a page that the file does not have is a SIGBUS.
   struct stat status {};
   if (size > bytes || ::fstat(fd, &status) != 0 ||

@@ -13,6 +13,9 @@
 
 namespace shoal::internal {
 
+// The kernel drops a descriptor that the receiver has no number left for.
+absl::Status no_descriptor_came();
+
 class Mapping {
  public:
   enum class Pages { kAtFirstTouch, kNow };

@@ -21,7 +21,7 @@ class Reference {
   // Unmaps first, so that the manager finds the memory unused.
   ~Reference() {
     mapping.reset();
-    session->release(object);
+    session->release(object, access);
   }
 
   std::shared_ptr<Session> session;

@@ -31,6 +31,10 @@ constexpr absl::Duration kReconnectEvery = absl::Milliseconds(20);
 
 constexpr char kHowToStart[] = "start one with shoald, or shoal::Manager::start()";
 
+Access access_of(wire::Attached::Reader attached) {
+  return attached.getAccess() == wire::Access::READ_WRITE ? Access::kReadWrite : Access::kReadOnly;
+}
+
 absl::Status descriptors_closed() {
   return error(absl::StatusCode::kUnavailable,
                "this process closed the descriptors of its connection to the manager; mapped "
@@ -145,9 +149,9 @@ absl::Status Session::hello(bool resume) {
   const protocol::UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   const int offered[] = {self.get()};
   constexpr std::uint64_t kHelloId = 0;
+  const kj::Array<capnp::word> message = encode(kHelloId, fill);
   absl::Status status =
-      channel_.send(encode(kHelloId, fill),
-                    self.valid() ? std::span<const int>(offered) : std::span<const int>());
+      channel_.send(message, self.valid() ? std::span<const int>(offered) : std::span<const int>());
   bool lost = false;
   if (status.ok()) status = channel_.receive(kHelloId, read, &lost);
   if (!status.ok()) channel_.close();
@@ -244,13 +248,26 @@ absl::StatusOr<std::shared_ptr<Reference>> Session::attach(std::string_view name
                                                            FillRequest fill) {
   absl::StatusOr<std::shared_ptr<Reference>> taken =
       absl::InternalError("the manager did not answer");
+  std::uint64_t refused = 0;  // attached, but not mapped
+  Access refused_access = Access::kReadOnly;
+  std::uint64_t created = 0;
   absl::Status status =
       call(fill, [&](wire::Reply::Reader reply, Descriptors& descriptors) -> absl::Status {
         if (!reply.isAttached()) return absl::InternalError("the manager did not attach");
-        taken = take(name, prefault, reply.getAttached(), descriptors);
+        const auto attached = reply.getAttached();
+        taken = take(name, prefault, attached, descriptors);
+        refused = taken.ok() ? 0 : attached.getObject();
+        refused_access = access_of(attached);
+        created = refused != 0 && attached.getCreated() ? refused : 0;
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
+  if (!taken.ok() && created != 0) {
+    // What cannot be mapped here was not asked for by anybody else.
+    (void)call([&](wire::Request::Builder request) { request.initUnlink().setObject(created); },
+               [](wire::Reply::Reader, Descriptors&) { return absl::OkStatus(); });
+  }
+  if (!taken.ok() && refused != 0) release(refused, refused_access);
   return taken;
 }
 
@@ -258,14 +275,12 @@ absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, 
                                                          wire::Attached::Reader attached,
                                                          Descriptors& descriptors) {
   const std::uint64_t object = attached.getObject();
-  const Access access =
-      attached.getAccess() == wire::Access::READ_WRITE ? Access::kReadWrite : Access::kReadOnly;
+  const Access access = access_of(attached);
   std::shared_ptr<Mapping> mapping;
   {
     const std::lock_guard lock(state_mutex_);
     Held& held = held_[object];
-    ++held.count;
-    if (access == Access::kReadWrite) held.access = access;
+    ++held.count[static_cast<int>(access)];
     mapping = held.mapping[static_cast<int>(access)].lock();
   }
   if (mapping == nullptr) {
@@ -274,10 +289,7 @@ absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, 
     absl::StatusOr<std::shared_ptr<Mapping>> fresh =
         Mapping::map(descriptors[0].get(), attached.getSize(), attached.getMapSize(), access,
                      now ? Mapping::Pages::kNow : Mapping::Pages::kAtFirstTouch);
-    if (!fresh.ok()) {
-      release(object);
-      return fresh.status();
-    }
+    if (!fresh.ok()) return fresh.status();
     mapping = *std::move(fresh);
     const std::lock_guard lock(state_mutex_);
     held_[object].mapping[static_cast<int>(access)] = mapping;
@@ -294,11 +306,14 @@ absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, 
   return reference;
 }
 
-void Session::release(std::uint64_t object) {
+void Session::release(std::uint64_t object, Access access) {
   {
     const std::lock_guard lock(state_mutex_);
     const auto held = held_.find(object);
-    if (held != held_.end() && --held->second.count == 0) held_.erase(held);
+    if (held != held_.end()) {
+      --held->second.count[static_cast<int>(access)];
+      if (held->second.total() == 0) held_.erase(held);
+    }
     to_release_.insert(object);
     has_releases_.store(true, std::memory_order_seq_cst);
   }
@@ -324,13 +339,14 @@ void Session::send_releases() {
   while (!to_release_.empty() && !in_child) {
     const std::uint64_t object = *to_release_.begin();
     const auto held = held_.find(object);
-    const std::uint32_t count = held == held_.end() ? 0 : held->second.count;
+    const Held left = held == held_.end() ? Held{} : held->second;
     if (!lost_.ok()) break;
     if (!channel_.ours()) return;
     const bool sent = channel_.send_now(encode(0, [&](wire::Request::Builder request) {
       auto release = request.initRelease();
       release.setObject(object);
-      release.setCount(count);
+      release.setCount(left.total());
+      release.setAccess(static_cast<wire::Access>(left.access()));
     }));
     if (!sent) return;
     to_release_.erase(object);

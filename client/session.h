@@ -54,9 +54,14 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   friend class Reference;
 
   struct Held {
-    std::uint32_t count = 0;
-    Access access = Access::kReadOnly;
+    std::uint32_t count[2] = {};        // by access
     std::weak_ptr<Mapping> mapping[2];  // by access
+
+    [[nodiscard]] std::uint32_t total() const { return count[0] + count[1]; }
+    [[nodiscard]] Access access() const {
+      return count[static_cast<int>(Access::kReadWrite)] > 0 ? Access::kReadWrite
+                                                             : Access::kReadOnly;
+    }
   };
   struct Secret {
     std::uint64_t session = 0;
@@ -81,7 +86,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   absl::StatusOr<std::shared_ptr<Reference>> take(std::string_view name, bool prefault,
                                                   wire::Attached::Reader attached,
                                                   Descriptors& descriptors);
-  void release(std::uint64_t object);
+  void release(std::uint64_t object, Access access);
   void pass_on_releases();
 
   static void fill_secret(wire::Secret::Builder out, const Secret& secret);

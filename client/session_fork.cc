@@ -76,8 +76,8 @@ absl::Status Session::inherit(const Secret& parent) {
         const auto& [object, held] = references[done + i];
         auto out = counts[static_cast<unsigned>(i)];
         out.setObject(object);
-        out.setCount(held.count);
-        out.setAccess(static_cast<wire::Access>(held.access));
+        out.setCount(held.total());
+        out.setAccess(static_cast<wire::Access>(held.access()));
       }
     };
     bool lost = false;

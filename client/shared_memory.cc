@@ -82,7 +82,7 @@ absl::StatusOr<protocol::UniqueFd> descriptor_of(const Reference& reference, Acc
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
-  if (!fd.valid()) return absl::InternalError("the manager sent no descriptor");
+  if (!fd.valid()) return internal::no_descriptor_came();
   return fd;
 }
 

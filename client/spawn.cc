@@ -121,7 +121,7 @@ absl::StatusOr<Spawned> spawn_manager(const std::string& program,
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return no_descriptor();
   Spawned spawned;
-  spawned.ready = UniqueFd(ends[0]);
+  spawned.ready = GuardedFd(UniqueFd(ends[0]));
   const UniqueFd write_end(ends[1]);
   const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   const UniqueFd ready(::fcntl(write_end.get(), F_DUPFD_CLOEXEC, kAboveBoth));
@@ -159,7 +159,7 @@ absl::StatusOr<Spawned> spawn_manager(const std::string& program,
     return error(absl::StatusCode::kUnavailable, "cannot start ", program, ": ",
                  std::strerror(failure));
   }
-  spawned.pidfd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, spawned.pid, 0)));
+  spawned.pidfd = GuardedFd(UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, spawned.pid, 0))));
   return spawned;
 }
 

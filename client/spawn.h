@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 
-#include "schemas/unique_fd.h"
+#include "client/guarded_fd.h"
 
 namespace shoal::internal {
 
@@ -18,8 +18,8 @@ absl::StatusOr<std::string> find_program(const std::string& program);
 
 struct Spawned {
   pid_t pid = 0;
-  protocol::UniqueFd pidfd;
-  protocol::UniqueFd ready;  // read end: one line when it serves, or why it does not
+  GuardedFd pidfd;
+  GuardedFd ready;  // read end: one line when it serves, or why it does not
 };
 
 // Starts `program` with `flags` and with descriptors for --parent-fd and --ready-fd. Its output

@@ -108,4 +108,10 @@ std::uint32_t Ledger::lower(Index slot, Index object, std::uint32_t count) {
   return gone;
 }
 
+void Ledger::end_writing(Index slot, Index object) {
+  const Index index = find(slot, object);
+  if (index == 0) return;
+  catalog_.attachments[index].access = static_cast<std::uint32_t>(wire::Access::READ_ONLY);
+}
+
 }  // namespace shoal::daemon

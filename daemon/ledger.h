@@ -31,6 +31,8 @@ class Ledger {
   // The session holds `count` references from now on; never more than before. Returns how many
   // went.
   std::uint32_t lower(Index slot, Index object, std::uint32_t count);
+  // None of the session's references is for writing any more.
+  void end_writing(Index slot, Index object);
 
   // 0: the session does not hold the object.
   [[nodiscard]] Index find(Index slot, Index object) const;

@@ -39,15 +39,15 @@ UniqueFd pidfd_by_number(int socket, pid_t pid) {
   return gone ? UniqueFd() : std::move(pidfd);
 }
 
-// A peer may offer any descriptor: only a pidfd has this link text.
+}  // namespace
+
+// Only a pidfd has this link text.
 bool is_pidfd(int fd) {
   char target[64];
   const std::string link = protocol::text("/proc/self/fd/", fd);
   const ssize_t length = ::readlink(link.c_str(), target, sizeof target);
   return length > 0 && std::string_view(target, length) == "anon_inode:[pidfd]";
 }
-
-}  // namespace
 
 absl::StatusOr<UniqueFd> pidfd_of_peer(int socket, const Identity& who, UniqueFd offered) {
   UniqueFd pidfd = pidfd_from_kernel(socket);

@@ -14,4 +14,7 @@ namespace shoal::daemon {
 absl::StatusOr<protocol::UniqueFd> pidfd_of_peer(int socket, const Identity& who,
                                                  protocol::UniqueFd offered);
 
+// Whether `fd` is an open pidfd; a peer may offer anything.
+bool is_pidfd(int fd);
+
 }  // namespace shoal::daemon

@@ -19,6 +19,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/listener.h"
+#include "daemon/liveness.h"
 #include "daemon/log.h"
 #include "daemon/manager.h"
 #include "daemon/notify.h"
@@ -93,6 +94,12 @@ int serve(const Options& options, Log& log) {
   for (const int signal : {SIGPIPE, SIGXFSZ, SIGIO, SIGURG}) ::signal(signal, SIG_IGN);
   kj::UnixEventPort::captureSignal(SIGTERM);
   kj::UnixEventPort::captureSignal(SIGINT);
+  if (budget.sessions == 0 || budget.segments == 0) {
+    return fail(
+        log, options,
+        absl::ResourceExhaustedError("the limit of descriptors leaves no session or segment; "
+                                     "raise it (ulimit -n) to 256 or more"));
+  }
   absl::StatusOr<Catalog> catalog = Catalog::map({});
   if (!catalog.ok()) return fail(log, options, catalog.status());
   absl::StatusOr<Listener> listener = Listener::open(options, environ);
@@ -107,6 +114,9 @@ int serve(const Options& options, Log& log) {
                                   .default_quota_bytes = options.default_quota,
                                   .ungreeted_max = budget.ungreeted});
   kj::Maybe<kj::Own<kj::UnixEventPort::FdObserver>> parent;
+  if (options.parent_fd >= 0 && !is_pidfd(options.parent_fd)) {
+    return fail(log, options, absl::InvalidArgumentError("--parent-fd is no open pidfd"));
+  }
   if (options.parent_fd >= 0) {
     parent = kj::heap<kj::UnixEventPort::FdObserver>(port, options.parent_fd,
                                                      kj::UnixEventPort::FdObserver::OBSERVE_READ);

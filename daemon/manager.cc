@@ -9,9 +9,16 @@
 #include <cstring>
 #include <utility>
 
+#include <capnp/serialize.h>
+
 #include "daemon/clock.h"
+#include "schemas/framing.h"
 #include "schemas/limits.h"
 #include "schemas/text.h"
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 namespace shoal::daemon {
 namespace {
@@ -24,6 +31,7 @@ constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
 constexpr int kAcceptedAtOnce = 64;
 // What one uid other than root and the manager's may have of the connections before hello.
 constexpr std::uint32_t kShareOfOneUid = 4;
+constexpr std::int64_t kTurnedAwayToldEveryNs = 1'000'000'000;
 constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
 constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
 constexpr auto kLastLookAfter = 10 * kj::SECONDS;
@@ -69,12 +77,21 @@ Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Serv
 Manager::~Manager() noexcept(false) = default;
 
 kj::Promise<void> Manager::run(kj::Promise<void> stop) {
+  refuse_descriptors();
   tasks_.add(accept_all());
   return stop;
 }
 
 void Manager::taskFailed(kj::Exception&& exception) {
   log_(Level::kError, "manager.error", {{"what", exception.getDescription().cStr()}});
+}
+
+// Closing what a peer sends along may wait for as long as the peer likes (a TCP socket that
+// lingers), so where the kernel can (Linux 6.16) nothing is let in. The one descriptor that is ever
+// looked at, a pidfd, is only needed by kernels that are too old for this.
+void Manager::refuse_descriptors() {
+  const int no = 0;
+  ::setsockopt(listener_.fd(), SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof no);
 }
 
 kj::Promise<void> Manager::accept_all() {
@@ -107,10 +124,7 @@ bool Manager::may_connect(const Identity& who) const {
 void Manager::accept_one(protocol::UniqueFd socket) {
   absl::StatusOr<Identity> who = Identity::of_peer(socket.get());
   if (!who.ok() || !may_connect(*who)) {
-    log_(Level::kWarning, "peer.refused",
-         {{"pid", who.ok() ? who->pid : 0},
-          {"uid", who.ok() ? who->uid : kOverflowUid},
-          {"why", who.ok() ? "too many connections before hello" : "the kernel names no peer"}});
+    turn_away(socket.get(), who.ok() ? *who : Identity{});
     return;
   }
   // What the kernel refuses for one connection must not end the accepting of others.
@@ -121,6 +135,26 @@ void Manager::accept_one(protocol::UniqueFd socket) {
     log_(Level::kError, "accept.error",
          {{"uid", uid}, {"why", exception->getDescription().cStr()}});
   }
+}
+
+// The peer is told why; the log gets a line a second, since a flood may be meant for it.
+void Manager::turn_away(int socket, const Identity& who) {
+  static constexpr char kWhy[] =
+      "the manager has too many connections that have not said hello yet; try again later "
+      "(shoalctl limits)";
+  capnp::MallocMessageBuilder message;
+  auto failure = message.initRoot<wire::Reply>().initError();
+  failure.setCode(static_cast<std::uint16_t>(absl::StatusCode::kResourceExhausted));
+  failure.setMessage(kWhy);
+  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
+  (void)protocol::send(socket, std::as_bytes(std::span(words.begin(), words.size())), {},
+                       MSG_DONTWAIT);
+  ++turned_away_;
+  const std::int64_t now = boot_ns();
+  if (now - turned_away_told_ns_ < kTurnedAwayToldEveryNs) return;
+  turned_away_told_ns_ = now;
+  log_(Level::kWarning, "peer.refused",
+       {{"pid", who.pid}, {"uid", who.uid}, {"turned_away", turned_away_}, {"why", kWhy}});
 }
 
 void Manager::serve(protocol::UniqueFd socket, Identity who) {

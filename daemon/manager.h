@@ -34,9 +34,11 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   // What is watched of a session: its process and its life pipe.
   struct Watch;
 
+  void refuse_descriptors();
   kj::Promise<void> accept_all();
   bool may_connect(const Identity& who) const;
   void accept_one(protocol::UniqueFd socket);
+  void turn_away(int socket, const Identity& who);
   void serve(protocol::UniqueFd socket, Identity who);
   void greeted_or_gone(uid_t uid);
   void peer_over(Peer* peer);
@@ -69,6 +71,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   kj::Array<capnp::word> scratch_;
   absl::flat_hash_map<Index, std::unique_ptr<Watch>> watches_;
   absl::flat_hash_map<Index, Peer*> peer_of_session_;
+  std::uint64_t turned_away_ = 0;
+  std::int64_t turned_away_told_ns_ = 0;
   bool laundry_scheduled_ = false;
   bool expiry_scheduled_ = false;
   kj::TaskSet tasks_;

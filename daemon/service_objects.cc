@@ -233,6 +233,9 @@ absl::Status Service::unlink(Call& call, wire::Unlink::Reader unlink) {
 
 absl::Status Service::release(Call& call, wire::Release::Reader release) {
   const Index object = parts_.objects.get(release.getObject());
+  if (object != 0 && checked(release.getAccess()) == wire::Access::READ_ONLY) {
+    parts_.ledger.end_writing(call.peer.slot, object);
+  }
   if (object != 0 && parts_.ledger.lower(call.peer.slot, object, release.getCount()) > 0) {
     parts_.objects.reference_dropped(object);
   }
@@ -298,8 +301,7 @@ absl::Status Service::seal(Call& call, std::uint64_t id) {
   if (status.ok()) status = parts_.objects.seal(*object);
   if (!status.ok()) return status;
   // The caller has replaced its mapping by a read-only one.
-  AttachmentRecord& own = parts_.catalog.attachments[parts_.ledger.find(call.peer.slot, *object)];
-  own.access = static_cast<std::uint32_t>(wire::Access::READ_ONLY);
+  parts_.ledger.end_writing(call.peer.slot, *object);
   call.reply.setDone();
   return absl::OkStatus();
 }
@@ -317,7 +319,7 @@ void Service::describe(wire::Object::Builder out, Index object) const {
   out.setSessions(total.attachments);
   out.setTokens(parts_.objects.tokens(object));
   out.setSealable(record.sealable != 0);
-  out.setSealed(record.sealed != 0);
+  out.setSealed(record.sealed != 0 || parts_.objects.segment(object).sealed());
   out.setSparse(record.sparse != 0);
   out.setPageSize(record.page_size_bytes);
   out.setNumaNode(record.numa_node);

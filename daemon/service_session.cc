@@ -104,10 +104,7 @@ absl::Status Service::welcome(Call& call) {
 }
 
 absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
-  const Index known = parts_.sessions.find(secret_of(inherit.getParent()));
-  // A fork may have changed its uid since, but then its rights are no longer its parent's.
-  const bool same_uid = known != 0 && parts_.sessions.record(known).uid == call.peer.who.uid;
-  const Index parent = same_uid ? known : 0;
+  const Index parent = parts_.sessions.find(secret_of(inherit.getParent()));
   std::vector<std::uint64_t> gone;
   for (const wire::Count::Reader wanted : inherit.getReferences()) {
     const Index object = parts_.objects.get(wanted.getObject());
@@ -116,6 +113,7 @@ absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
       gone.push_back(wanted.getObject());
       continue;
     }
+    parts_.objects.segment(object).given_to(call.peer.who.uid);  // a fork may change its uid
     const bool writable = parts_.catalog.attachments[held].access ==
                           static_cast<std::uint32_t>(wire::Access::READ_WRITE);
     const bool wants_writable = wanted.getAccess() == wire::Access::READ_WRITE;

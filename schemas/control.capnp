@@ -141,6 +141,7 @@ struct Release {
   # The session now holds `count` references to the object: absolute, so that a repetition is harmless.
   object @0 :UInt64;
   count @1 :UInt32;
+  access @2 :Access;               # of those that are left: read-write if any of them is
 }
 
 # ---- objects ----
