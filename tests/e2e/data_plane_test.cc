@@ -1,8 +1,6 @@
 // The promise of the data plane: a warm operation makes no system call, asks for no memory, and
 // does not need the manager. Shown by doing it a million times in a process that the kernel kills
 // for any system call, while the manager is stopped.
-#include <gtest/gtest.h>
-#include <shoal/shoal.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -15,6 +13,9 @@
 #include <new>
 
 #include "absl/functional/function_ref.h"
+#include <gtest/gtest.h>
+
+#include <shoal/shoal.h>
 
 namespace {
 
@@ -23,13 +24,13 @@ long allocations = 0;
 }  // namespace
 
 // libshoal's own calls come here too.
-void* operator new(std::size_t size) {
+[[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 

@@ -150,7 +150,7 @@ TEST_F(ChannelTest, AReplyLargerThanTheFirstRead) {
     gone.set(99'999, 1);
   });
   Channel channel = connect();
-  manager_ = std::thread([&] { answer(big); });
+  manager_ = std::thread([this, big] { answer(big); });
   EXPECT_TRUE(receive(channel).ok());
   EXPECT_EQ(read_, 1);
 }
