@@ -83,48 +83,43 @@ absl::Status Client::end_session() const {
 
 Arena Client::arena(std::string_view name) const { return Arena(session_, std::string(name)); }
 
-absl::StatusOr<std::vector<ObjectInfo>> Client::list(std::string_view prefix) const {
+namespace {
+
+// Page by page, each after the last object of the one before.
+absl::StatusOr<std::vector<ObjectInfo>> list_all(
+    internal::Session& session,
+    absl::FunctionRef<void(wire::Listing::Builder, const ObjectInfo& last)> fill) {
   std::vector<ObjectInfo> all;
   for (bool more = true; more;) {
-    const std::string after = all.empty() ? std::string() : all.back().name;
-    absl::Status status = session_->call(
-        [&](wire::Request::Builder request) {
-          auto list = request.initList();
-          set_text([&](unsigned size) { return list.initPrefix(size); }, prefix);
-          set_text([&](unsigned size) { return list.initAfter(size); }, after);
-        },
-        [&](wire::Reply::Reader reply, Descriptors&) {
-          if (!reply.isObjects()) return unexpected();
-          const auto page = reply.getObjects();
-          for (const auto object : page.getObjects()) all.push_back(from_wire(object));
-          more = page.getMore() && page.getObjects().size() > 0;
-          return absl::OkStatus();
-        });
+    const ObjectInfo last = all.empty() ? ObjectInfo{} : all.back();
+    absl::Status status =
+        session.call([&](wire::Request::Builder request) { fill(request.initList(), last); },
+                     [&](wire::Reply::Reader reply, Descriptors&) {
+                       if (!reply.isObjects()) return unexpected();
+                       const auto page = reply.getObjects();
+                       for (const auto object : page.getObjects()) all.push_back(from_wire(object));
+                       more = page.getMore() && page.getObjects().size() > 0;
+                       return absl::OkStatus();
+                     });
     if (!status.ok()) return status;
   }
   return all;
 }
 
+}  // namespace
+
+absl::StatusOr<std::vector<ObjectInfo>> Client::list(std::string_view prefix) const {
+  return list_all(*session_, [&](wire::Listing::Builder list, const ObjectInfo& last) {
+    set_text([&](unsigned size) { return list.initPrefix(size); }, prefix);
+    set_text([&](unsigned size) { return list.initAfter(size); }, last.name);
+  });
+}
+
 absl::StatusOr<std::vector<ObjectInfo>> Client::list_unnamed() const {
-  std::vector<ObjectInfo> all;
-  for (bool more = true; more;) {
-    const std::uint64_t after = all.empty() ? 0 : all.back().id;
-    absl::Status status = session_->call(
-        [&](wire::Request::Builder request) {
-          auto list = request.initList();
-          list.setAnonymous(true);
-          list.setAfterObject(after);
-        },
-        [&](wire::Reply::Reader reply, Descriptors&) {
-          if (!reply.isObjects()) return unexpected();
-          const auto page = reply.getObjects();
-          for (const auto object : page.getObjects()) all.push_back(from_wire(object));
-          more = page.getMore() && page.getObjects().size() > 0;
-          return absl::OkStatus();
-        });
-    if (!status.ok()) return status;
-  }
-  return all;
+  return list_all(*session_, [](wire::Listing::Builder list, const ObjectInfo& last) {
+    list.setAnonymous(true);
+    list.setAfterObject(last.id);
+  });
 }
 
 namespace {

@@ -150,7 +150,7 @@ absl::StatusOr<Manager> Manager::start(const ManagerOptions& options) {
   }
   std::vector<std::string> flags = {"--socket=" + state->socket};
   // Should this process be killed, the manager clears up after itself.
-  if (!state->folder.empty()) flags.push_back("--remove-folder");
+  if (!state->folder.empty()) flags.emplace_back("--remove-folder");
   flags.insert(flags.end(), options.flags.begin(), options.flags.end());
   absl::StatusOr<Spawned> spawned = internal::spawn_manager(*program, flags, options.log_file);
   if (!spawned.ok()) {

@@ -62,7 +62,7 @@ absl::Status Mapping::replace(int fd, Access access) {
   void* fresh = ::mmap(nullptr, bytes_, protection(access), MAP_SHARED, fd, 0);
   if (fresh == MAP_FAILED) return cannot_map(bytes_);
   if (::mremap(fresh, bytes_, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, at_) == MAP_FAILED) {
-    const absl::Status status = cannot_map(bytes_);
+    absl::Status status = cannot_map(bytes_);
     ::munmap(fresh, bytes_);
     return status;
   }

@@ -144,6 +144,7 @@ absl::StatusOr<Spawned> spawn_manager(const std::string& program,
   words.push_back(protocol::text("--parent-fd=", kParentFd));
   words.push_back(protocol::text("--ready-fd=", kReadyFd));
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   std::vector<char*> environment;

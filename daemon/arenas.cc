@@ -81,7 +81,7 @@ absl::StatusOr<Index> Arenas::owned(std::string_view name, const Identity& who) 
   const bool owner = who.uid != kOverflowUid && who.uid == record.owner_uid;
   // An owner who took his own rights away can give them back, as with files.
   if (owner || is_administrator(who)) return index;
-  if (const auto seen = visible(name, who); !seen.ok()) return seen;
+  if (auto seen = visible(name, who); !seen.ok()) return seen;
   return error(absl::StatusCode::kPermissionDenied, "arena \"", name, "\" belongs to uid ",
                record.owner_uid, "; only that uid, root and the manager's uid may do this");
 }

@@ -9,8 +9,8 @@
 namespace shoal::protocol {
 
 // One message, framing included. Requests are small; a reply may list every arena.
-inline constexpr std::size_t kRequestBytesMax = 64 * 1024;
-inline constexpr std::size_t kReplyBytesMax = 4 * 1024 * 1024;
+inline constexpr std::size_t kRequestBytesMax = std::size_t{64} * 1024;
+inline constexpr std::size_t kReplyBytesMax = std::size_t{4} * 1024 * 1024;
 // Nesting of pointers in one message.
 inline constexpr int kMessageNestingMax = 16;
 // Descriptors that may ride along with one message.
