@@ -5,6 +5,8 @@
 // keeps those apart from the real ones in one program.
 #pragma once
 
+#include "memory/variant.h"
+
 namespace shoal::memory {
 
 enum class Fault {
@@ -17,23 +19,33 @@ enum class Fault {
   kTakeOverWithoutCopy,   // an orphaned record is dropped, not finished
   kOrphanIgnoresClaim,    // a dead writer's claim is left
   kOrphanDropsPublished,  // a dead writer's record is dropped
+
+  // Synchronisation.
+  kUnlockForgetsWake,      // the last step of an unlock with waiters is left out
+  kRecoverForgetsWake,     // a dead process's lock becomes free, and nobody is told
+  kRecoverForgetsLock,     // a dead process's lock stays held
+  kRecoverHidesDeath,      // it becomes free without `abandoned`
+  kTokenBeforeLock,        // the fencing token is raised before the lock is held
+  kRecoverForgetsPermits,  // owned permits of a dead process stay taken
+  kReleaseTwice,           // a release of several permits gives one too many
+  kRecoverForgetsShared,   // shared holds of a dead process stay
+  kSharedIgnoresWriter,    // a reader does not look for a writer after it has claimed
+  kNotifySwallowed,        // a notification given to a dead waiter goes with it
+  kWaiterKeepsCell,        // a dead waiter's cell is not given back
+  kBarrierHidesDeath,      // a dead party does not break the barrier
+  kEventForgetsWaiters,    // `set` does not look at the waiters bit
+  kCellTornPublish,        // a large value is published before it is whole
+  kIntentForgotten,        // what a dead process was allocating is not given back
+  kClaimBeforeIntent,      // a block is claimed before the intent says so
 };
 
-#ifdef SHOAL_SEEDED_FAULTS
-#define SHOAL_LIST_NAMESPACE_BEGIN inline namespace with_faults {
-#define SHOAL_LIST_NAMESPACE_END }
-#else
-#define SHOAL_LIST_NAMESPACE_BEGIN
-#define SHOAL_LIST_NAMESPACE_END
-#endif
-
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 #ifdef SHOAL_SEEDED_FAULTS
 inline Fault seeded_fault = Fault::kNone;
 inline bool has_fault(Fault fault) { return seeded_fault == fault; }
 #else
 constexpr bool has_fault(Fault) { return false; }
 #endif
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 
 }  // namespace shoal::memory

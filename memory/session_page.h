@@ -1,24 +1,70 @@
-// The session page: what a session shares with the manager, one memfd of one page, writable by the
-// session and the manager only.
+// The session page: what a session shares with the manager, one sparse memfd, writable by the
+// session and the manager only. Its identity, and a record for each thread: what the thread waits
+// for, what it is allocating, what it has pinned, and its counters.
 //
-//   0        8        12   14   16        24                              4096
-//   +--------+--------+----+----+---------+--- ... ------------------------+
-//   | magic  | layout |slot| 0  | session |  reserved, zero                |
-//   +--------+--------+----+----+---------+--- ... ------------------------+
+//   0        8        12   14   16        24       28      32               128
+//   +--------+--------+----+----+---------+--------+-------+----- ... ------+
+//   | magic  | layout |slot| 0  | session | pid    |threads| arena, manager |
+//   +--------+--------+----+----+---------+--------+-------+----- ... ------+
+//   128: record of thread 1 | record of thread 2 | ... 128 bytes each
 //
 // That a process has it mapped is itself the message: while any process of the session's family
 // (forks inherit the mapping, exec and exit end it) maps the page, the session's objects may be in
 // use, whatever became of its descriptors.
+//
+// Read by the manager, and by tools when there is no manager: everything in it is hostile.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
+#include "memory/layout.h"
+#include "memory/variant.h"
+#include "memory/word.h"
+
 namespace shoal::memory {
 
-inline constexpr std::uint64_t kSessionPageMagic = 0x316567617073'6873;  // "shspage1"
-inline constexpr std::size_t kSessionPageBytes = 4096;
+SHOAL_VARIANT_BEGIN
+
+inline constexpr std::uint64_t kSessionPageMagic = 0x326567617073'6873;  // "shspage2"
+
+// What a thread waits for.
+enum class Purpose : std::uint32_t {
+  kNone = 0,
+  kLock = 1,
+  kShared = 2,   // a SharedLock, for reading
+  kReaders = 3,  // a SharedLock's readers to leave; the writer's place is taken
+  kPermit = 4,
+  kEvent = 5,
+  kNotification = 6,
+  kBarrier = 7,
+  kChange = 8,  // of a cell
+};
+
+//   0         8         16    20        24        32        40     48     56
+//   +---------+---------+-----+---------+---------+---------+------+------+---
+//   | waiting | since   | tid | purpose | intent  | for     | pins (2)    | 0
+//   64 -----------------------------------------------------------------------
+//   | operations | waits | waited ns | wakes | bytes | 0
+//
+// `waiting` is the object's id, stored last and cleared first. Only the thread writes its record.
+struct ThreadRecord {
+  Word64 waiting;   // 0: it does not wait
+  Word64 since_ns;  // CLOCK_MONOTONIC
+  Word32 tid;       // as the process sees it; 0: the record is free
+  Word32 purpose;
+  Word64 intent;      // blocks being claimed or given back (memory/arena.h); 0: none
+  Word64 intent_for;  // for which object and part
+  Word64 pins[2];     // blocks that a view without a copy shows
+  std::uint64_t reserved;
+  Word64 operations;
+  Word64 waits;  // that slept
+  Word64 waited_ns;
+  Word64 wakes;  // of others
+  Word64 bytes;  // allocated
+  std::uint64_t reserved_2[3];
+};
 
 struct SessionPage {
   std::uint64_t magic;
@@ -26,12 +72,33 @@ struct SessionPage {
   std::uint16_t slot;
   std::uint16_t reserved;
   std::uint64_t session;
+  std::uint32_t pid;  // as the manager sees it
+  Word32 threads;     // one past the highest thread number that was ever used
+  std::uint64_t arena;
+  std::uint64_t manager;  // tells the pages of different managers apart
+  std::uint64_t reserved_2[10];
+  ThreadRecord records[kThreadsMax];  // of thread 1 first
 };
 
-static_assert(std::is_standard_layout_v<SessionPage>);
-static_assert(sizeof(SessionPage) == 24);
+inline constexpr std::size_t kPageBytes = 4096;
+inline constexpr std::size_t kSessionPageBytes =
+    (sizeof(SessionPage) + kPageBytes - 1) / kPageBytes * kPageBytes;
+
+static_assert(std::is_standard_layout_v<SessionPage> && std::is_trivial_v<SessionPage>);
+static_assert(sizeof(ThreadRecord) == 128);
+static_assert(offsetof(ThreadRecord, tid) == 16);
+static_assert(offsetof(ThreadRecord, intent) == 24);
+static_assert(offsetof(ThreadRecord, pins) == 40);
+static_assert(offsetof(ThreadRecord, operations) == 64);
 static_assert(offsetof(SessionPage, layout) == 8);
 static_assert(offsetof(SessionPage, slot) == 12);
 static_assert(offsetof(SessionPage, session) == 16);
+static_assert(offsetof(SessionPage, pid) == 24);
+static_assert(offsetof(SessionPage, threads) == 28);
+static_assert(offsetof(SessionPage, arena) == 32);
+static_assert(offsetof(SessionPage, manager) == 40);
+static_assert(offsetof(SessionPage, records) == 128);
+
+SHOAL_VARIANT_END
 
 }  // namespace shoal::memory

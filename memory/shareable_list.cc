@@ -11,7 +11,7 @@
 #include "memory/utf8.h"
 
 namespace shoal::memory {
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 
 struct ListView::Parts {
   std::uint64_t format = 0;
@@ -311,5 +311,5 @@ absl::StatusOr<std::size_t> ListView::count(const Value& value) const {
   return equal;
 }
 
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 }  // namespace shoal::memory

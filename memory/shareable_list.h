@@ -69,7 +69,7 @@
 #include "shoal/value.h"
 
 namespace shoal::memory {
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 
 // The size of a list of `values` with its trailer. INVALID_ARGUMENT: a kind that a list cannot
 // hold, a string that is not UTF-8. OUT_OF_RANGE: too many, or a text over kListTextBytesMax.
@@ -189,7 +189,7 @@ class ListView {
   bool writable_ = false;
 };
 
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 }  // namespace shoal::memory
 
 #include "memory/shareable_list_fast.h"

@@ -7,7 +7,7 @@
 #include "memory/shareable_list.h"
 
 namespace shoal::memory {
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 
 inline ListView::Slot ListView::slot_of(std::size_t at) const {
   const std::uint64_t start = load_word(base_ + 8 + 8 * at, std::memory_order_relaxed);
@@ -118,5 +118,5 @@ inline absl::Status ListView::set_double(std::ptrdiff_t index, double value, std
   return set(index, Value(value), owner, timeout);
 }
 
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 }  // namespace shoal::memory

@@ -9,7 +9,7 @@
 #include "memory/utf8.h"
 
 namespace shoal::memory {
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 namespace {
 
 absl::Status check_text(std::size_t at, const Value& value) {
@@ -164,5 +164,5 @@ absl::Status format(std::span<std::byte> memory, std::span<const Value> values) 
   return absl::OkStatus();
 }
 
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 }  // namespace shoal::memory

@@ -23,7 +23,7 @@ inline std::uint32_t tail_check(std::uint64_t at, ListCode code, std::uint32_t n
   return crc.value();
 }
 
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 
 // A value as it will stand in the bytes. A text is the caller's and is not copied.
 struct EncodedElement {
@@ -41,5 +41,5 @@ struct EncodedElement {
 // `value` for a slot of `slot` bytes; errors as in set().
 absl::StatusOr<EncodedElement> encode_element(std::size_t at, std::size_t slot, const Value& value);
 
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 }  // namespace shoal::memory

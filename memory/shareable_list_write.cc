@@ -6,7 +6,7 @@
 #include "memory/shareable_list_internal.h"
 
 namespace shoal::memory {
-SHOAL_LIST_NAMESPACE_BEGIN
+SHOAL_VARIANT_BEGIN
 namespace {
 
 std::uint64_t idle_after(std::uint64_t word) {
@@ -185,5 +185,5 @@ absl::Status orphan(std::span<std::byte> memory, std::uint16_t dead) {
       "the list's shadow word kept changing although its owner, slot ", dead, ", is dead"));
 }
 
-SHOAL_LIST_NAMESPACE_END
+SHOAL_VARIANT_END
 }  // namespace shoal::memory

@@ -15,6 +15,17 @@ enum Kind {
   unknown @0;
   sharedMemory @1;
   shareableList @2;
+  # From here on objects live in the memory of their arena (memory/layout.h), not in a segment.
+  lock @3;
+  rLock @4;
+  sharedLock @5;
+  semaphore @6;
+  boundedSemaphore @7;
+  condition @8;
+  event @9;
+  barrier @10;
+  cell @11;
+  array @12;
 }
 
 enum Lifetime {
@@ -58,6 +69,10 @@ struct Request {
     usage @20 :Void;
     limits @21 :Void;
     link @22 :Link;
+    arenaMap @23 :Access;          # the memory of the session's arena
+    watch @24 :UInt64;             # object id: an eventfd that tells of its changes
+    poke @25 :UInt64;              # object id: a watched object changed. No reply
+    waits @26 :Page;               # administrators: the session pages, one a reply
   }
 }
 
@@ -77,6 +92,8 @@ struct Reply {
     usage @11 :Usage;
     limits @12 :List(Limit);
     pong @13 :Pong;
+    arenaMemory @14 :ArenaMemory;
+    waits @15 :Waits;
   }
 }
 
@@ -123,6 +140,7 @@ struct Pong {
   startedNs @5 :Int64;             # since the epoch
   sessions @6 :UInt32;
   objects @7 :UInt32;
+  manager @8 :UInt64;              # as in its session pages
 }
 
 struct Inherit {
@@ -157,6 +175,12 @@ struct Create {
   numaNode @7 :Int32 = -1;
   openExisting @8 :Bool;           # open_or_create
   openAccess @9 :Access;           # of the existing object
+  # Of kinds that live in the arena.
+  parameter @10 :UInt64;           # what it means follows from the kind: memory/layout.h
+  flags @11 :UInt16;
+  fingerprint @12 :Text;           # of the type of a cell's value, or an array's elements
+  elementBytes @13 :UInt32;        # of an array
+  initial @14 :Data;               # a cell's value
 }
 
 struct Open {
@@ -166,6 +190,7 @@ struct Open {
   }
   kind @2 :Kind;                   # unknown: any
   access @3 :Access;
+  fingerprint @4 :Text;            # empty: any
 }
 
 struct Attached {
@@ -179,7 +204,12 @@ struct Attached {
   pageSize @7 :UInt32;
   hugePagesRefused @8 :Text;       # why huge pages were not given; empty: given, or not asked for
   mapSize @9 :UInt64;              # what to map: `size` rounded up to the page size
-  # Rides along: the memfd.
+  # Rides along: the memfd; nothing, for kinds that live in the arena. Of those:
+  parameter @10 :UInt64;
+  flags @11 :UInt16;
+  fingerprint @12 :Text;
+  elementBytes @13 :UInt32;
+  block @14 :UInt64;               # offset in the arena; 0: all is in the descriptor
 }
 
 struct Descriptor {
@@ -192,6 +222,21 @@ struct Target {
     name @0 :Text;
     object @1 :UInt64;
   }
+}
+
+struct ArenaMemory {
+  arena @0 :UInt64;                # id
+  arenaBytes @1 :UInt64;           # of its chunks; the rest of the geometry follows (memory/layout.h)
+  # Rides along: the memfd.
+}
+
+struct Waits {
+  session @0 :UInt64;              # 0: there are no more
+  pid @1 :UInt32;
+  uid @2 :UInt32;
+  label @3 :Text;
+  arena @4 :Text;
+  # Rides along: the session's page, for reading.
 }
 
 struct Unlink {
@@ -239,6 +284,11 @@ struct Object {
   creatorUid @15 :UInt32;
   arena @16 :Text;
   tokens @17 :UInt32;
+  parameter @18 :UInt64;
+  flags @19 :UInt16;
+  fingerprint @20 :Text;
+  elementBytes @21 :UInt32;
+  block @22 :UInt64;
 }
 
 struct Holders {
@@ -291,6 +341,7 @@ struct Arena {
   objects @6 :UInt32;
   sessions @7 :UInt32;
   createdNs @8 :Int64;
+  arenaBytes @9 :UInt64;           # how large its memory may grow; sparse
 }
 
 struct Page {

@@ -32,6 +32,15 @@ inline constexpr std::size_t kTokenBytesMax = 64;
 inline constexpr std::uint64_t kSegmentBytesMax = std::uint64_t{1} << 46;  // 64 TiB
 inline constexpr double kTokenSecondsMax = 24.0 * 3600;
 
+// ---- objects in the memory of an arena ----
+inline constexpr std::size_t kFingerprintBytesMax = 63;
+inline constexpr std::uint32_t kOwnedPermitsMax = 1U << 20;
+inline constexpr std::uint32_t kPlainPermitsMax = 0x7fffffff;
+inline constexpr std::uint32_t kPartiesMax = 0xffff;
+inline constexpr std::uint32_t kSharersMax = kSessionsMax;  // processes that read at once
+inline constexpr std::uint32_t kWaitersMax = 1U << 20;      // threads in one condition
+inline constexpr std::uint64_t kCellBytesMax = std::uint64_t{16} << 10;
+
 // A page of a listing. Sized so that a full page of the longest names fits one message.
 inline constexpr std::uint32_t kListPageMax = 64;
 

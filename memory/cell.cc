@@ -1,0 +1,139 @@
+// See cell.h.
+#include "memory/cell.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "memory/seeded_faults.h"
+#include "memory/shared_copy.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+namespace {
+
+// Disturbed so often, a reader goes on with pauses.
+constexpr int kRoundsWithoutPause = 64;
+
+std::byte* buffer(const ObjectView& cell, std::uint64_t count) {
+  return cell.bytes + (count & 1) * cell_buffer_bytes(cell.count);
+}
+
+class Claim {
+ public:
+  Claim(const ObjectView& cell, Caller& caller) : cell_(cell), caller_(caller) {}
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim() {
+    std::uint32_t mine = caller_.owner;
+    if (taken_ && cell_.descriptor->hint.change(mine, 0)) announce(caller_, cell_);
+  }
+
+  Result take(Deadline deadline) {
+    const Result result = wait_until(caller_, cell_, Purpose::kLock, deadline, [&] {
+      std::uint32_t free = 0;
+      return cell_.descriptor->hint.load(std::memory_order_seq_cst) == 0 &&
+             cell_.descriptor->hint.change(free, caller_.owner);
+    });
+    taken_ = result == Result::kDone;
+    return result;
+  }
+
+  // Makes the value current. Only for who has the claim.
+  void publish(std::span<const std::byte> value) {
+    Word64& count = cell_.descriptor->value;
+    const std::uint64_t next = count.load(std::memory_order_relaxed) + 1;
+    if (has_fault(Fault::kCellTornPublish)) count.store(next);
+    copy_in(buffer(cell_, next), value.data(), value.size(), cell_buffer_bytes(value.size()));
+    fence_stores();
+    if (!has_fault(Fault::kCellTornPublish)) (void)count.exchange(next);
+  }
+
+ private:
+  const ObjectView& cell_;
+  Caller& caller_;
+  bool taken_ = false;
+};
+
+// One-word cells are read whole, whatever their size.
+bool differs(const ObjectView& cell, std::span<const std::byte> old) {
+  if (is_one_word(cell.count)) {
+    const std::uint64_t now = cell.descriptor->value.load(std::memory_order_seq_cst);
+    return std::memcmp(&now, old.data(), std::min<std::size_t>(old.size(), sizeof now)) != 0;
+  }
+  // Compared in slices: a value may be large, and this allocates nothing.
+  for (;;) {
+    const std::uint64_t before = cell.descriptor->value.load(std::memory_order_seq_cst);
+    bool same = true;
+    for (std::size_t at = 0; at < old.size() && same; at += 64) {
+      std::byte slice[64];
+      const std::size_t bytes = std::min<std::size_t>(sizeof slice, old.size() - at);
+      copy_out(slice, buffer(cell, before) + at, bytes);
+      same = std::memcmp(slice, old.data() + at, bytes) == 0;
+    }
+    fence_loads();
+    if (cell.descriptor->value.load(std::memory_order_seq_cst) == before) return !same;
+  }
+}
+
+}  // namespace
+
+Result load_cell(const ObjectView& cell, std::span<std::byte> value) {
+  for (int round = 0;; ++round) {
+    if (cell.is_stale()) return Result::kStale;
+    const std::uint64_t before = cell.descriptor->value.load();
+    copy_out(value.data(), buffer(cell, before), value.size());
+    fence_loads();
+    if (cell.descriptor->value.load(std::memory_order_relaxed) == before) return Result::kDone;
+    if (round > kRoundsWithoutPause) relax();
+  }
+}
+
+Result store_cell(const ObjectView& cell, Caller& caller, Deadline deadline,
+                  std::span<const std::byte> value) {
+  Claim claim(cell, caller);
+  const Result result = claim.take(deadline);
+  if (result == Result::kDone) claim.publish(value);
+  return result;
+}
+
+Result exchange_cell(const ObjectView& cell, Caller& caller, Deadline deadline,
+                     std::span<std::byte> expected, std::span<const std::byte> desired) {
+  Claim claim(cell, caller);
+  Result result = claim.take(deadline);
+  if (result != Result::kDone) return result;
+  if (differs(cell, expected)) {
+    result = load_cell(cell, expected);
+    return result == Result::kDone ? Result::kDiffers : result;
+  }
+  claim.publish(desired);
+  return Result::kDone;
+}
+
+Result wait_for_change(const ObjectView& cell, Caller& caller, Deadline deadline,
+                       std::span<const std::byte> old) {
+  return wait_until(caller, cell, Purpose::kChange, deadline, [&] { return differs(cell, old); });
+}
+
+Result poll_for_change(const ObjectView& cell, Deadline deadline, std::span<const std::byte> old) {
+  return poll_until(cell, deadline, [&] { return differs(cell, old); });
+}
+
+Result notify_cell(const ObjectView& cell, Caller& caller) {
+  if (cell.is_stale()) return Result::kStale;
+  // The change before this may have been a plain store.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  announce(caller, cell);
+  return Result::kDone;
+}
+
+void recover_cell(const ObjectView& cell, std::uint16_t slot) {
+  std::uint32_t seen = cell.descriptor->hint.load(std::memory_order_seq_cst);
+  if (is_one_word(cell.count) || slot_of_owner(seen) != slot) return;
+  if (cell.descriptor->hint.change(seen, 0)) cell.descriptor->recoveries.add(1);
+}
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

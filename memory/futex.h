@@ -1,0 +1,36 @@
+// Sleeping until a word changes, and waking who sleeps. The one place with a system call in this
+// room. Shared futexes: keyed by the memory itself, so they work between any two processes that map
+// it, at any address, in any namespace.
+#pragma once
+
+#include <cstdint>
+
+#include "memory/variant.h"
+#include "memory/word.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+// Nanoseconds of CLOCK_MONOTONIC.
+using Deadline = std::int64_t;
+inline constexpr Deadline kForever = INT64_MAX;
+
+std::int64_t monotonic_ns();
+inline bool is_over(Deadline deadline) {
+  return deadline != kForever && monotonic_ns() >= deadline;
+}
+
+// Sleeps while the word is `expected`. False: the deadline is over. True: look again; it need not
+// have changed. Works on a read-only mapping.
+bool futex_wait(const Word32& word, std::uint32_t expected, Deadline deadline);
+
+void futex_wake(Word32& word, int most);
+inline constexpr int kEverybody = INT32_MAX;
+
+// A moment of a spin.
+void relax();
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

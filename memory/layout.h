@@ -1,0 +1,231 @@
+// The bytes of an arena: header, object table, chunk table, cell table, chunks. Offsets and sizes
+// only; what is done with them stands in arena.h (memory) and object.h (objects). The same in
+// prose: docs/format.md. Everything here may be overwritten by whoever may write the arena:
+// geometry is taken from the manager, never from these bytes.
+//
+//   0          4096 (64 KiB)                                          chunks_offset
+//   +----------+----------------+---------------+-------------+-------+--------+---
+//   | header   | object table   | chunk table   | cell table  |       | chunk  | ...
+//   | 1 page   | 256 B each     | 8 B a chunk   | 2 KiB a chunk       | 64 KiB |
+//   +----------+----------------+---------------+-------------+-------+--------+---
+//
+// All of it is sparse: what is not used is not there. Each table begins at a multiple of 64 KiB.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "memory/variant.h"
+#include "memory/word.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+// ---- object kinds in an arena: the numbers of wire::Kind ----
+
+enum class ObjectKind : std::uint16_t {
+  kLock = 3,
+  kRLock = 4,
+  kSharedLock = 5,
+  kSemaphore = 6,
+  kBoundedSemaphore = 7,
+  kCondition = 8,
+  kEvent = 9,
+  kBarrier = 10,
+  kCell = 11,
+  kArray = 12,
+};
+
+inline constexpr bool is_arena_kind(std::uint16_t kind) {
+  return kind >= static_cast<std::uint16_t>(ObjectKind::kLock) &&
+         kind <= static_cast<std::uint16_t>(ObjectKind::kArray);
+}
+
+// ---- object flags ----
+
+inline constexpr std::uint16_t kFlagReleaseByAnyone = 1;  // Lock
+inline constexpr std::uint16_t kFlagPlain = 2;            // semaphores: permits without an owner
+inline constexpr std::uint16_t kFlagsKnown = 3;
+
+// ---- geometry ----
+
+inline constexpr std::uint64_t kArenaMagic = 0x31616e6572'6873;  // "shrena1"
+inline constexpr std::uint64_t kChunkBytes = std::uint64_t{64} << 10;
+inline constexpr std::uint32_t kDescriptorBytes = 256;
+inline constexpr std::uint32_t kDescriptorsMax = 1U << 20;  // index 0 is never used
+inline constexpr std::uint32_t kSmallestCellBytes = 256;
+inline constexpr std::uint32_t kCellsPerChunkMax = kChunkBytes / kSmallestCellBytes;
+inline constexpr std::uint64_t kArenaBytesMax = std::uint64_t{64} << 30;
+inline constexpr std::uint64_t kArenaBytesMin = std::uint64_t{16} * kChunkBytes;
+
+// Follows from the arena's size alone (the bytes of its chunks), so nobody has to store it.
+struct Geometry {
+  std::uint64_t chunk_table;
+  std::uint64_t cell_table;
+  std::uint64_t chunks;  // where chunk 0 begins
+  std::uint32_t chunk_count;
+  std::uint64_t file_bytes;
+
+  static constexpr std::uint64_t kObjectTable = kChunkBytes;
+
+  static constexpr Geometry of(std::uint64_t arena_bytes) {
+    const auto up = [](std::uint64_t bytes) {
+      return (bytes + kChunkBytes - 1) / kChunkBytes * kChunkBytes;
+    };
+    Geometry g{};
+    g.chunk_count = static_cast<std::uint32_t>(arena_bytes / kChunkBytes);
+    g.chunk_table = kObjectTable + std::uint64_t{kDescriptorsMax} * kDescriptorBytes;
+    g.cell_table = g.chunk_table + up(std::uint64_t{g.chunk_count} * 8);
+    g.chunks = g.cell_table + up(std::uint64_t{g.chunk_count} * kCellsPerChunkMax * 8);
+    g.file_bytes = g.chunks + std::uint64_t{g.chunk_count} * kChunkBytes;
+    return g;
+  }
+};
+
+// ---- header ----
+
+//   0        8        12       16        24        32        40
+//   +--------+--------+--------+---------+---------+---------+
+//   | magic  | layout | 0      |incompat |ro_compat| compat  |
+//   +--------+--------+--------+---------+---------+---------+
+//   | size of the chunks       | arena   |  0, to 64          |
+//   64 -------------------------------------------------------+
+//   | closed | 0 ...                                          |
+//   128 ------------------------------------------------------+
+//   | quota  | used   | highest| hint of chunks | 4 hints of cells |
+//   +---------------------------------------------------------+  192
+struct ArenaHeader {
+  std::uint64_t magic;
+  std::uint32_t layout;
+  std::uint32_t reserved;
+  std::uint64_t features_incompat;   // who does not know one must not open the arena
+  std::uint64_t features_ro_compat;  // ... must not write it
+  std::uint64_t features_compat;     // ... need not care
+  std::uint64_t arena_bytes;
+  std::uint64_t arena;  // id, unique in its manager
+  std::uint64_t reserved_2;
+  // Written once, when the manager shuts down: every call says UNAVAILABLE from then on.
+  Word32 closed;
+  std::uint32_t reserved_3[15];
+  // Written by whoever allocates. Derived, all of it: the tables are the truth.
+  Word64 quota_chunks;  // by the manager
+  Word64 used_chunks;
+  Word32 highest_chunk;  // one past the last that was ever used
+  Word32 chunk_hint;
+  Word32 cell_hints[4];  // by size of the cell
+  std::uint32_t reserved_4[6];
+};
+
+inline constexpr std::uint64_t kFeaturesIncompat = 0;
+inline constexpr std::uint64_t kFeaturesRoCompat = 0;
+inline constexpr std::uint64_t kFeaturesCompat = 0;
+
+static_assert(std::is_standard_layout_v<ArenaHeader>);
+static_assert(offsetof(ArenaHeader, layout) == 8);
+static_assert(offsetof(ArenaHeader, features_incompat) == 16);
+static_assert(offsetof(ArenaHeader, features_ro_compat) == 24);
+static_assert(offsetof(ArenaHeader, features_compat) == 32);
+static_assert(offsetof(ArenaHeader, arena_bytes) == 40);
+static_assert(offsetof(ArenaHeader, arena) == 48);
+static_assert(offsetof(ArenaHeader, closed) == 64);
+static_assert(offsetof(ArenaHeader, quota_chunks) == 128);
+static_assert(offsetof(ArenaHeader, used_chunks) == 136);
+static_assert(offsetof(ArenaHeader, highest_chunk) == 144);
+static_assert(offsetof(ArenaHeader, chunk_hint) == 148);
+static_assert(offsetof(ArenaHeader, cell_hints) == 152);
+static_assert(sizeof(ArenaHeader) == 192);
+
+// ---- descriptor: one object ----
+
+//   0        8        12       16       24       28       32
+//   +--------+--------+--------+--------+--------+--------+
+//   | id     | lock   | depth  | token  |abandond| event  |   who waits, locks
+//   +--------+--------+--------+--------+--------+--------+
+//   | parameter       | block           | recov'd| conten.| kind, flags, 0
+//   32                40                48       52       56
+//   64 ---------------------------------------------------+
+//   | value  | hint   | 0                                 |   what readers read
+//   128 --------------------------------------------------+
+//   | 128 bytes: cells that name their owners, or bytes   |
+//   +-----------------------------------------------------+  256
+//
+// What writers of a value change (line 1) and what lockers change (line 0) are lines of their own.
+//
+// lock      { owner: slot 16, thread 14 | watched | waiters }; all 0: free
+// event     { sequence 30 | watched | waiters }: an eventcount
+// parameter permits, parties, sharers, waiters (how many cells), or bytes of the value or array
+// block     offset of the object's memory in the arena, 0: none
+// cells     uint16 {slot} of a semaphore's permits and a barrier's parties;
+//           uint32 {slot 16 | count 16} of a SharedLock's holders;
+//           uint32 {slot 16 | thread 14 | notified | waiting} of a Condition's waiters
+inline constexpr std::size_t kInlineCellBytes = 128;
+
+struct Descriptor {
+  Word64 id;  // {generation 32 | index 32}; 0: no object. Stored last, taken away first
+  Word32 lock;
+  Word32 depth;  // RLock; of the holder only
+  Word64 token;  // fencing token of the last acquisition; of the holder only
+  Word32 abandoned;
+  Word32 event;
+  Word64 parameter;
+  Word64 block;
+  Word32 recoveries;  // deaths that left something held
+  Word32 contended;   // calls that had to sleep
+  Word16 kind;
+  Word16 flags;
+  std::uint32_t reserved;
+  Word64 value;
+  Word32 hint;
+  std::uint32_t reserved_2[13];
+  union {
+    Word16 cells16[kInlineCellBytes / 2];
+    Word32 cells32[kInlineCellBytes / 4];
+    Word64 words[kInlineCellBytes / 8];
+  };
+};
+
+static_assert(std::is_standard_layout_v<Descriptor> && std::is_trivial_v<Descriptor>);
+static_assert(sizeof(Descriptor) == kDescriptorBytes);
+static_assert(offsetof(Descriptor, lock) == 8);
+static_assert(offsetof(Descriptor, depth) == 12);
+static_assert(offsetof(Descriptor, token) == 16);
+static_assert(offsetof(Descriptor, abandoned) == 24);
+static_assert(offsetof(Descriptor, event) == 28);
+static_assert(offsetof(Descriptor, parameter) == 32);
+static_assert(offsetof(Descriptor, block) == 40);
+static_assert(offsetof(Descriptor, recoveries) == 48);
+static_assert(offsetof(Descriptor, contended) == 52);
+static_assert(offsetof(Descriptor, kind) == 56);
+static_assert(offsetof(Descriptor, flags) == 58);
+static_assert(offsetof(Descriptor, value) == 64);
+static_assert(offsetof(Descriptor, hint) == 72);
+static_assert(offsetof(Descriptor, cells16) == 128);
+
+// ---- lock words and eventcounts ----
+
+inline constexpr std::uint32_t kWaiters = 1;  // somebody sleeps on the word
+inline constexpr std::uint32_t kWatched = 2;  // somebody's poll_fd is to become readable
+inline constexpr std::uint32_t kSignals = kWaiters | kWatched;
+inline constexpr std::uint32_t kEventStep = 4;
+
+inline constexpr unsigned kThreadBits = 14;
+inline constexpr std::uint32_t kThreadsMax = (1U << kThreadBits) - 1;  // numbers 1..; 0: none
+inline constexpr std::uint16_t kSlotsMax = 65'534;
+inline constexpr std::uint16_t kSlotGone = 65'535;  // in a lock word: the object is no more
+
+// {slot 16 | thread 14}: who owns a lock.
+constexpr std::uint32_t owner_of(std::uint16_t slot, std::uint32_t thread) {
+  return std::uint32_t{slot} << kThreadBits | thread;
+}
+constexpr std::uint16_t slot_of_owner(std::uint32_t owner) {
+  return static_cast<std::uint16_t>(owner >> kThreadBits);
+}
+constexpr std::uint32_t thread_of_owner(std::uint32_t owner) { return owner & kThreadsMax; }
+constexpr std::uint32_t owner_in(std::uint32_t word) { return word >> 2; }
+constexpr std::uint16_t slot_in(std::uint32_t word) { return slot_of_owner(owner_in(word)); }
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

@@ -1,0 +1,86 @@
+// See lock.h. Here: what happens when the word is not simply free, or simply the caller's.
+#include "memory/lock.h"
+
+#include <optional>
+
+#include "memory/wait.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Deadline deadline) {
+  Word32& word = lock.descriptor->lock;
+  const std::uint32_t mine = caller.owner << 2;
+  const auto is_free = [&] { return owner_in(word.load(std::memory_order_relaxed)) == 0; };
+  std::uint32_t slept = 0;  // kWaiters from the first sleep on: others may sleep, too
+  bool expired = deadline == 0;
+  if (!expired) (void)spin(caller, is_free);
+  std::optional<Waiting> noted;
+  for (;;) {
+    std::uint32_t seen = word.load(std::memory_order_relaxed);
+    if (lock.is_stale()) return Result::kStale;
+    if (owner_in(seen) == 0) {
+      if (word.change(seen, mine | (seen & kSignals) | slept)) return Result::kDone;
+      continue;
+    }
+    if ((seen & kWaiters) == 0 && (slept != 0 || !expired)) {
+      if (!word.change(seen, seen | kWaiters)) continue;
+      seen |= kWaiters;
+    }
+    if (expired) return Result::kTimedOut;
+    if (!noted) {
+      noted.emplace(caller, lock, purpose);
+      slept = kWaiters;
+      // The note took time; the object may have gone meanwhile.
+      continue;
+    }
+    // The clock is asked even after a wake: bytes that somebody rewrites all the time wake always.
+    expired = !futex_wait(word, seen, deadline) || is_over(deadline);
+  }
+}
+
+Result release_slow(const ObjectView& lock, Caller& caller, std::uint32_t seen, int wake) {
+  Word32& word = lock.descriptor->lock;
+  for (;;) {
+    if (lock.is_stale()) return Result::kStale;
+    const bool may =
+        owner_in(seen) != 0 && (slot_in(seen) == caller.slot() || lock.has(kFlagReleaseByAnyone));
+    if (!may) return Result::kNotOwner;
+    if (word.change(seen, 0)) break;
+  }
+  if (has_fault(Fault::kUnlockForgetsWake)) return Result::kDone;
+  signal(caller, lock, word, seen, wake);
+  return Result::kDone;
+}
+
+Result mark_consistent(const ObjectView& lock, const Caller& caller) {
+  Descriptor& d = *lock.descriptor;
+  if (lock.is_stale()) return Result::kStale;
+  const std::uint32_t word = d.lock.load(std::memory_order_relaxed);
+  const bool may =
+      owner_in(word) != 0 && (slot_in(word) == caller.slot() || lock.has(kFlagReleaseByAnyone));
+  if (!may) return Result::kNotOwner;
+  d.abandoned.store(0, std::memory_order_relaxed);
+  return Result::kDone;
+}
+
+void recover_lock(Descriptor& lock, std::uint16_t slot, int wake) {
+  std::uint32_t seen = lock.lock.load(std::memory_order_seq_cst);
+  while (slot_in(seen) == slot) {
+    if (has_fault(Fault::kRecoverForgetsLock)) break;
+    // First, so that whoever finds the lock free finds this, too. Again after a death of the
+    // manager in between: the word still names the dead.
+    if (!has_fault(Fault::kRecoverHidesDeath)) lock.abandoned.store(1, std::memory_order_relaxed);
+    lock.depth.store(0, std::memory_order_relaxed);
+    if (lock.lock.change(seen, 0)) {
+      lock.recoveries.add(1);
+      break;
+    }
+  }
+  if (!has_fault(Fault::kRecoverForgetsWake)) futex_wake(lock.lock, wake);
+}
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

@@ -1,0 +1,118 @@
+// Waiting for something to become true in shared memory, and telling those who wait: the one way,
+// used by every kind but the lock word itself (lock.h), which is its own futex.
+//
+// An eventcount: the waiters bit lives inside the futex word. Who waits sets the bit, looks at the
+// condition once more, and sleeps while the word is what it was; who changed the condition looks
+// for the bit, and only if it is set clears it, moves the sequence on, and wakes everybody. A flag
+// beside the word, cleared by the waker, would be lost between two sleepers.
+//
+// Memory order: the change and the look at the word are sequentially consistent on the one side,
+// setting the bit and the look at the condition on the other. So one of the two sees the other.
+//
+// What if a process dies here? Between the change and the wake: recovery announces every object
+// that the process had attached (recover.h). A waiter dies: its bit costs one needless wake.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "memory/caller.h"
+#include "memory/futex.h"
+#include "memory/object.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+// Notes in the caller's record that it is about to sleep, and what for, until destroyed.
+class Waiting {
+ public:
+  Waiting(Caller& caller, const ObjectView& object, Purpose purpose);
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting();
+
+ private:
+  ThreadRecord* record_;
+  std::int64_t since_ns_ = 0;
+};
+
+// Wakes who sleeps on `word`, whose signals were `signals`, and pokes the manager if it is watched.
+void signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals,
+            int most);
+
+// Tells everybody who waits for a change of the object. After the change, which was sequentially
+// consistent.
+void announce_slow(Caller& caller, const ObjectView& object);
+inline void announce(Caller& caller, const ObjectView& object) {
+  if ((object.descriptor->event.load(std::memory_order_seq_cst) & kSignals) != 0) [[unlikely]] {
+    announce_slow(caller, object);
+  }
+}
+
+// A spin that learns: a success makes the next one up to its length and a little more, a failure
+// makes it shorter. True as soon as `is_true`.
+template <typename Condition>
+bool spin(Caller& caller, Condition is_true) {
+  const std::uint32_t most =
+      caller.spins * 2 + 10 < caller.spins_max ? caller.spins * 2 + 10 : caller.spins_max;
+  for (std::uint32_t turn = 0; turn < most; ++turn) {
+    if (is_true()) {
+      caller.spins += (turn - caller.spins) / 8;
+      return true;
+    }
+    relax();
+  }
+  caller.spins -= caller.spins / 8;
+  return false;
+}
+
+// Until `is_true`, which may change shared memory when it says so and must use sequentially
+// consistent loads. A deadline in the past: one look.
+template <typename Condition>
+Result wait_until(Caller& caller, const ObjectView& object, Purpose purpose, Deadline deadline,
+                  Condition is_true) {
+  if (object.is_stale()) return Result::kStale;
+  if (is_true()) return Result::kDone;
+  if (deadline == 0) return Result::kTimedOut;
+  if (spin(caller, is_true)) return Result::kDone;
+  Word32& event = object.descriptor->event;
+  const Waiting noted(caller, object, purpose);
+  for (;;) {
+    if (object.is_stale()) return Result::kStale;
+    std::uint32_t seen = event.load(std::memory_order_seq_cst);
+    if ((seen & kWaiters) == 0) {
+      if (!event.change(seen, seen | kWaiters)) continue;
+      seen |= kWaiters;
+    }
+    if (is_true()) return Result::kDone;
+    // Destroyed in between, its sequence may stand still for ever.
+    if (object.is_stale()) return Result::kStale;
+    // The clock is asked even after a wake: bytes that somebody rewrites all the time wake always.
+    if (!futex_wait(event, seen, deadline) || is_over(deadline)) {
+      return is_true() ? Result::kDone : Result::kTimedOut;
+    }
+  }
+}
+
+// The same for who may not write: no bit can be set, so it looks again every so often.
+template <typename Condition>
+Result poll_until(const ObjectView& object, Deadline deadline, Condition is_true) {
+  constexpr std::int64_t kLookAgainNs = 5'000'000;
+  for (;;) {
+    if (object.is_stale()) return Result::kStale;
+    const std::uint32_t seen = object.descriptor->event.load(std::memory_order_seq_cst);
+    if (is_true()) return Result::kDone;
+    const std::int64_t now = monotonic_ns();
+    if (now >= deadline) return Result::kTimedOut;
+    (void)futex_wait(object.descriptor->event, seen,
+                     deadline - now < kLookAgainNs ? deadline : now + kLookAgainNs);
+  }
+}
+
+// So that the object's poll_fd becomes readable at its next change. False: it is stale.
+bool arm_watch(const ObjectView& object);
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory
