@@ -25,7 +25,7 @@ bool notify_one(const ObjectView& condition, Caller& caller) {
     while (is_waiting(seen)) {
       if (!cell.change(seen, owner_in(seen) << 2 | kCellNotified)) continue;
       hint.store((at + 1) % condition.count, std::memory_order_relaxed);
-      signal(caller, condition, cell, kWaiters, 1);
+      (void)signal(caller, condition, cell, kWaiters, 1);
       return true;
     }
   }

@@ -29,6 +29,13 @@ std::int64_t monotonic_ns() {
   return now.tv_sec * kSecondNs + now.tv_nsec;
 }
 
+Deadline deadline_after(absl::Duration timeout) {
+  if (timeout <= absl::ZeroDuration()) return 0;
+  constexpr absl::Duration kLongest = absl::Hours(24 * 365 * 100);
+  if (timeout >= kLongest) return kForever;
+  return monotonic_ns() + absl::ToInt64Nanoseconds(timeout);
+}
+
 bool futex_wait(const Word32& word, std::uint32_t expected, Deadline deadline) {
   const timespec until = to_timespec(deadline < 0 ? 0 : deadline);
   const timespec* const limit = deadline == kForever ? nullptr : &until;
@@ -43,8 +50,8 @@ bool futex_wait(const Word32& word, std::uint32_t expected, Deadline deadline) {
   return deadline == kForever || monotonic_ns() < deadline;
 }
 
-void futex_wake(Word32& word, int most) {
-  ::syscall(SYS_futex, &word, FUTEX_WAKE, most, nullptr, nullptr, 0);
+int futex_wake(Word32& word, int most) {
+  return static_cast<int>(::syscall(SYS_futex, &word, FUTEX_WAKE, most, nullptr, nullptr, 0));
 }
 
 void relax() {

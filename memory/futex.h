@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "absl/time/time.h"
+
 #include "memory/variant.h"
 #include "memory/word.h"
 
@@ -17,6 +19,8 @@ using Deadline = std::int64_t;
 inline constexpr Deadline kForever = INT64_MAX;
 
 std::int64_t monotonic_ns();
+// 0, which allows for one try, for a timeout that is not positive.
+Deadline deadline_after(absl::Duration timeout);
 inline bool is_over(Deadline deadline) {
   return deadline != kForever && monotonic_ns() >= deadline;
 }
@@ -25,7 +29,8 @@ inline bool is_over(Deadline deadline) {
 // have changed. Works on a read-only mapping.
 bool futex_wait(const Word32& word, std::uint32_t expected, Deadline deadline);
 
-void futex_wake(Word32& word, int most);
+// How many were woken.
+int futex_wake(Word32& word, int most);
 inline constexpr int kEverybody = INT32_MAX;
 
 // A moment of a spin.

@@ -75,6 +75,7 @@ static_assert(offsetof(ListTrailer, trailer_bytes) == 32);
 static_assert(offsetof(ListTrailer, largest_slot) == 40 && offsetof(ListTrailer, check) == 48);
 
 inline constexpr std::size_t kShadowWordOffset = 64;     // from the trailer's start
+inline constexpr std::size_t kShadowEventOffset = 72;    // writers wait on it: memory/wait.h
 inline constexpr std::size_t kShadowRecordOffset = 128;  // likewise
 
 struct ShadowRecord {

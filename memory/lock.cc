@@ -9,6 +9,16 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
+namespace {
+
+// What an unlock leaves. Where one of several is woken the waiters bit stays, so that the next
+// unlock wakes another, even if the one that was woken is stopped and does not get on.
+std::uint32_t free_word(std::uint32_t seen, int wake) {
+  return wake == kEverybody ? 0 : seen & kWaiters;
+}
+
+}  // namespace
+
 Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Deadline deadline) {
   Word32& word = lock.descriptor->lock;
   const std::uint32_t mine = caller.owner << 2;
@@ -73,7 +83,7 @@ void recover_lock(Descriptor& lock, std::uint16_t slot, int wake) {
     // manager in between: the word still names the dead.
     if (!has_fault(Fault::kRecoverHidesDeath)) lock.abandoned.store(1, std::memory_order_relaxed);
     lock.depth.store(0, std::memory_order_relaxed);
-    if (lock.lock.change(seen, 0)) {
+    if (lock.lock.change(seen, free_word(seen, wake))) {
       lock.recoveries.add(1);
       break;
     }

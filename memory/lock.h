@@ -4,15 +4,17 @@
 //   { owner: slot 16, thread 14 | watched | waiters }       all 0: free
 //
 // Free to held and held to free are one compare-and-swap each. A waiter sets the waiters bit in the
-// word and sleeps on the word; an unlock that finds the bit frees the word and wakes one, and who
-// was woken takes the lock with the bit set, since others may sleep still.
+// word and sleeps on the word; an unlock that finds the bit frees the word, leaves the bit, and
+// wakes one. Only an unlock that finds nobody to wake takes the bit away. So a free word may have
+// the bit; who takes the lock then keeps it.
 //
 // Invariants
-//  1. Who sleeps did so with the bit set in the word it sleeps on; the bit goes only with the word
-//     becoming free, and then one is woken.
-//  2. Who was woken either takes the lock with the bit set, or, giving up, leaves it set.
-//  3. Token, depth and `abandoned` are written by the holder alone (and by recovery, when the
-//  holder
+//  1. Who sleeps on the word did so with the bit set in it. The bit is taken away only from a free
+//     word, after a wake that found nobody; a sleeper that came in between is woken by the unlock
+//     that follows the lock it slept on, and that one sees the bit, or has woken it already.
+//  2. Who was woken either takes the lock with the bit set, or, giving up, leaves it set: so at most
+//     one more sleeps without the bit than are awake to set it again.
+//  3. Token, depth and `abandoned` are written by the holder alone (and by recovery, when the holder
 //     is dead); the word's release and acquire order them.
 //
 // What if a process dies here? Holding: recovery marks the lock abandoned, frees it, wakes one.

@@ -22,9 +22,7 @@ namespace {
 // Everybody looks again, whether or not the waiters bit stands: the dead process may have cleared
 // it and not woken anybody yet.
 void announce_to_all(Descriptor& object) {
-  std::uint32_t seen = object.event.load(std::memory_order_seq_cst);
-  while (!object.event.change(seen, (seen + kEventStep) & ~kSignals)) {
-  }
+  (void)advance(object.event);
   futex_wake(object.event, kEverybody);
 }
 

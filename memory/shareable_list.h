@@ -64,6 +64,7 @@
 #include "absl/time/time.h"
 
 #include "memory/list_layout.h"
+#include "memory/word.h"
 #include "memory/seeded_faults.h"
 #include "memory/shared_copy.h"
 #include "shoal/value.h"
@@ -170,6 +171,11 @@ class ListView {
   void fill_record(std::size_t at, const EncodedElement& encoded);
   void fill_element(std::size_t at, const Slot& slot, const EncodedElement& encoded);
   bool change_word(std::uint64_t from, std::uint64_t to);
+  // To idle, and tells who waits for it.
+  void make_idle(std::uint64_t from);
+  [[nodiscard]] Word32& event() const {
+    return *reinterpret_cast<Word32*>(word_ + (kShadowEventOffset - kShadowWordOffset));
+  }
 
   // Stands in for the shadow word of a list that has none.
   alignas(8) static constexpr std::byte kAlwaysIdle[8] = {};

@@ -2,12 +2,15 @@
 // invariants and its crash points are at the top of shareable_list.h.
 #include "absl/strings/str_cat.h"
 
-#include "memory/backoff.h"
 #include "memory/shareable_list_internal.h"
+#include "memory/wait.h"
 
 namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
 namespace {
+
+// Turns of a spin before a sleep: a set takes less.
+constexpr int kSpins = 100;
 
 std::uint64_t idle_after(std::uint64_t word) {
   return shadow_word(ShadowState::kIdle, 0, shadow_sequence(word));
@@ -34,15 +37,18 @@ bool usable(std::uint64_t format, std::uint64_t code, std::size_t room, std::siz
 }  // namespace
 
 bool ListView::change_word(std::uint64_t from, std::uint64_t to) {
-  return shared_word(word_).compare_exchange_strong(from, to, std::memory_order_acq_rel,
-                                                    std::memory_order_acquire);
+  return shared_word(word_).compare_exchange_strong(from, to, std::memory_order_seq_cst);
+}
+
+void ListView::make_idle(std::uint64_t from) {
+  if (change_word(from, idle_after(from))) announce(event());
 }
 
 // Gives the claimed word. Waits while somebody else, or another thread of ours, has it.
 absl::StatusOr<std::uint64_t> ListView::claim(std::uint16_t owner, absl::Duration timeout) {
-  Backoff backoff(timeout);
-  do {
-    const std::uint64_t word = load_word(word_);
+  EventSleep sleep(event(), deadline_after(timeout));
+  for (int turn = 0;; ++turn) {
+    const std::uint64_t word = load_word(word_, std::memory_order_seq_cst);
     switch (shadow_state(word)) {
       case ShadowState::kIdle: {
         const std::uint64_t mine = shadow_word(ShadowState::kClaimed, owner, next_sequence(word));
@@ -59,7 +65,12 @@ absl::StatusOr<std::uint64_t> ListView::claim(std::uint16_t owner, absl::Duratio
       default:
         return absl::DataLossError("the list is damaged: its shadow word has no known state");
     }
-  } while (backoff.wait());
+    if (turn < kSpins) {
+      relax();
+    } else if (!sleep.step()) {
+      break;
+    }
+  }
   return absl::DeadlineExceededError(absl::StrCat(
       "another writer of the list held its shadow word for ", absl::FormatDuration(timeout),
       " (owner slot ", shadow_owner(load_word(word_)), "); nothing was changed"));
@@ -86,7 +97,7 @@ absl::Status ListView::finish_orphaned(std::uint64_t word, std::uint16_t owner) 
   element.padded = element.size;
   element.text = reinterpret_cast<const char*>(record_ + sizeof(ShadowRecord));
   if (!has_fault(Fault::kTakeOverWithoutCopy)) fill_element(at, slot, element);
-  change_word(mine, idle_after(mine));
+  make_idle(mine);
   return absl::OkStatus();
 }
 
@@ -119,11 +130,11 @@ absl::Status ListView::publish_and_copy(std::size_t at, const Slot& slot,
   }
   // kPublished: the new value is what readers see, from the record
   if (has_fault(Fault::kPublishBeforeFill)) fill_record(at, element);
-  if (has_fault(Fault::kReleaseBeforeCopy)) change_word(published, idle_after(published));
+  if (has_fault(Fault::kReleaseBeforeCopy)) make_idle(published);
   fence_stores();
   fill_element(at, slot, element);
   // kCopied: record and element say the same
-  change_word(published, idle_after(published));
+  make_idle(published);
   return absl::OkStatus();
 }
 
@@ -154,7 +165,7 @@ absl::Status ListView::set(std::ptrdiff_t index, const Value& value, std::uint16
     if (has_fault(Fault::kScalarInPlace)) store_word(formats_ + 8 * at, element->format);
     if (has_fault(Fault::kScalarInPlace)) store_byte(codes_ + at, 0);
     store_word(slot.start, element->scalar);  // kInPlace
-    change_word(*claimed, idle_after(*claimed));
+    make_idle(*claimed);
     return absl::OkStatus();
   }
   return publish_and_copy(at, slot, *element, *claimed);
@@ -167,20 +178,21 @@ absl::Status orphan(std::span<std::byte> memory, std::uint16_t dead) {
   if (!list.ok()) return list.status();
   if (!list->has_trailer_) return absl::OkStatus();
   constexpr int kAttempts = 16;  // a dead owner's word stands still, unless somebody forges it
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  bool settled = false;
+  for (int attempt = 0; attempt < kAttempts && !settled; ++attempt) {
     const std::uint64_t word = load_word(list->word_);
-    if (shadow_owner(word) != dead) return absl::OkStatus();
-    std::uint64_t after = 0;
-    if (shadow_state(word) == ShadowState::kClaimed) {
-      if (has_fault(Fault::kOrphanIgnoresClaim)) return absl::OkStatus();
-      after = idle_after(word);
-    } else if (shadow_state(word) == ShadowState::kPublished) {
-      after = has_fault(Fault::kOrphanDropsPublished) ? idle_after(word) : published_by(word, 0);
-    } else {
-      return absl::OkStatus();
-    }
-    if (list->change_word(word, after)) return absl::OkStatus();  // kOrphaning
+    const bool claimed = shadow_state(word) == ShadowState::kClaimed;
+    const bool published = shadow_state(word) == ShadowState::kPublished;
+    settled = shadow_owner(word) != dead || (!claimed && !published) ||
+              (claimed && has_fault(Fault::kOrphanIgnoresClaim));
+    if (settled) break;
+    const bool drop = claimed || has_fault(Fault::kOrphanDropsPublished);
+    settled = list->change_word(word, drop ? idle_after(word) : published_by(word, 0));  // kOrphaning
   }
+  // Whatever the word was: the dead process may have been about to wake somebody.
+  (void)advance(list->event());
+  futex_wake(list->event(), kEverybody);
+  if (settled) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       "the list's shadow word kept changing although its owner, slot ", dead, ", is dead"));
 }

@@ -22,23 +22,46 @@ Waiting::~Waiting() {
   Caller::count(record_->waited_ns, static_cast<std::uint64_t>(monotonic_ns() - since_ns_));
 }
 
-void signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals,
-            int most) {
+int signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals,
+           int most) {
+  int woken = 0;
   if ((signals & kWaiters) != 0) {
     if (caller.record != nullptr) Caller::count(caller.record->wakes);
-    futex_wake(word, most);
+    woken = futex_wake(word, most);
   }
   if ((signals & kWatched) != 0 && caller.poke != nullptr) caller.poke(caller.context, object.id);
+  return woken;
+}
+
+bool EventSleep::step() {
+  if (expired_) return false;
+  if (!armed_) {
+    seen_ = event_.load(std::memory_order_seq_cst);
+    armed_ = (seen_ & kWaiters) != 0 || event_.change(seen_, seen_ | kWaiters);
+    seen_ |= kWaiters;
+    return true;
+  }
+  armed_ = false;
+  // The clock is asked even after a wake: bytes that somebody rewrites all the time wake always.
+  expired_ = !futex_wait(event_, seen_, deadline_) || is_over(deadline_);
+  return true;
+}
+
+std::uint32_t advance(Word32& event) {
+  std::uint32_t seen = event.load(std::memory_order_seq_cst);
+  while (!event.change(seen, (seen + kEventStep) & ~kSignals)) {
+  }
+  return seen;
+}
+
+void announce(Word32& event) {
+  if ((event.load(std::memory_order_seq_cst) & kSignals) == 0) return;
+  if ((advance(event) & kWaiters) != 0) futex_wake(event, kEverybody);
 }
 
 void announce_slow(Caller& caller, const ObjectView& object) {
   Word32& event = object.descriptor->event;
-  std::uint32_t seen = event.load(std::memory_order_seq_cst);
-  while ((seen & kSignals) != 0) {
-    if (!event.change(seen, (seen + kEventStep) & ~kSignals)) continue;
-    signal(caller, object, event, seen, kEverybody);
-    return;
-  }
+  (void)signal(caller, object, event, advance(event), kEverybody);
 }
 
 bool arm_watch(const ObjectView& object) {

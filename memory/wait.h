@@ -38,7 +38,8 @@ class Waiting {
 };
 
 // Wakes who sleeps on `word`, whose signals were `signals`, and pokes the manager if it is watched.
-void signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals,
+// How many were woken.
+int signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals,
             int most);
 
 // Tells everybody who waits for a change of the object. After the change, which was sequentially
@@ -67,6 +68,33 @@ bool spin(Caller& caller, Condition is_true) {
   return false;
 }
 
+// The two steps of a sleep on an eventcount, for a loop that looks at its condition in between:
+//
+//   for (EventSleep sleep(event, deadline);;) {
+//     if (condition) return done;
+//     if (!sleep.step()) return timed_out;
+//   }
+class EventSleep {
+ public:
+  EventSleep(Word32& event, Deadline deadline) : event_(event), deadline_(deadline) {}
+
+  // Sets the waiters bit, or, if the last call did so, sleeps. True: look again. False: the deadline
+  // was over before the last look.
+  bool step();
+
+ private:
+  Word32& event_;
+  Deadline deadline_;
+  std::uint32_t seen_ = 0;
+  bool armed_ = false;
+  bool expired_ = false;
+};
+
+// Moves the sequence on and clears the signals; what they were. The caller wakes.
+std::uint32_t advance(Word32& event);
+// For an eventcount that belongs to no object of an arena: wakes whoever waits.
+void announce(Word32& event);
+
 // Until `is_true`, which may change shared memory when it says so and must use sequentially
 // consistent loads. A deadline in the past: one look.
 template <typename Condition>
@@ -76,22 +104,12 @@ Result wait_until(Caller& caller, const ObjectView& object, Purpose purpose, Dea
   if (is_true()) return Result::kDone;
   if (deadline == 0) return Result::kTimedOut;
   if (spin(caller, is_true)) return Result::kDone;
-  Word32& event = object.descriptor->event;
   const Waiting noted(caller, object, purpose);
-  for (;;) {
+  for (EventSleep sleep(object.descriptor->event, deadline);;) {
+    // Before every sleep: the sequence of an object that is no more may stand still for ever.
     if (object.is_stale()) return Result::kStale;
-    std::uint32_t seen = event.load(std::memory_order_seq_cst);
-    if ((seen & kWaiters) == 0) {
-      if (!event.change(seen, seen | kWaiters)) continue;
-      seen |= kWaiters;
-    }
     if (is_true()) return Result::kDone;
-    // Destroyed in between, its sequence may stand still for ever.
-    if (object.is_stale()) return Result::kStale;
-    // The clock is asked even after a wake: bytes that somebody rewrites all the time wake always.
-    if (!futex_wait(event, seen, deadline) || is_over(deadline)) {
-      return is_true() ? Result::kDone : Result::kTimedOut;
-    }
+    if (!sleep.step()) return Result::kTimedOut;
   }
 }
 

@@ -20,6 +20,12 @@ class ListMemory {
 
   std::span<std::byte> bytes() const { return {data_.get(), size_}; }
   std::vector<std::byte> copy() const { return {data_.get(), data_.get() + size_}; }
+  // Without what tells that somebody waits.
+  std::vector<std::byte> copy_but_event() const {
+    std::vector<std::byte> bytes = copy();
+    std::memset(&bytes[trailer() + kShadowEventOffset], 0, 4);
+    return bytes;
+  }
   ListView view() const { return ListView::attach(bytes()).value(); }
 
   std::uint64_t word(std::size_t at) const {
