@@ -11,6 +11,14 @@ namespace {
 
 std::string group_of(const std::string& name) { return name.substr(0, name.find('/')); }
 
+// Whether it is measured by a kind that has no rows yet, as wake/futex/queue is by queues.
+bool is_to_come(const std::string& name, const Goals& goals, const std::set<std::string>& begun) {
+  const std::string last = name.substr(name.rfind('/') + 1);
+  if (begun.contains(last)) return false;
+  return std::any_of(goals.begin(), goals.end(),
+                     [&](const auto& goal) { return group_of(goal.first) == last; });
+}
+
 absl::Status bad_line(const std::string& path, int number, const char* why) {
   return absl::InvalidArgumentError(path + ":" + std::to_string(number) + ": " + why);
 }
@@ -53,7 +61,7 @@ std::vector<std::string> differences(const Goals& goals, const std::vector<std::
   }
   for (const auto& [name, goal] : goals) {
     const bool have = std::find(rows.begin(), rows.end(), name) != rows.end();
-    if (groups.contains(group_of(name)) && !have) {
+    if (groups.contains(group_of(name)) && !have && !is_to_come(name, goals, groups)) {
       found.push_back(name + " is in the list of goals but not measured");
     }
   }

@@ -15,30 +15,14 @@
 #include <cstdint>
 #include <new>
 
+#include "reference/cores.h"
+
 namespace bench {
 namespace {
 
 constexpr int kBatches = 64;
 constexpr std::uint32_t kRoundTrips = 200;  // of a batch
 constexpr auto kPatience = std::chrono::seconds(5);
-
-void pin(int core) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(core, &one);
-  ::sched_setaffinity(0, sizeof one, &one);
-}
-
-// The first two cores this process may run on; {-1, -1} if there is only one.
-std::pair<int, int> two_cores(const cpu_set_t& allowed) {
-  int first = -1;
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (!CPU_ISSET(core, &allowed)) continue;
-    if (first >= 0) return {first, core};
-    first = core;
-  }
-  return {-1, -1};
-}
 
 }  // namespace
 
@@ -73,13 +57,11 @@ bool await(const std::atomic<std::uint32_t>& turn, std::uint32_t value) {
 
 }  // namespace
 
-LineProbe::LineProbe(Line* line, int wake, pid_t partner, int own_core, const cpu_set_t& allowed)
-    : line_(line), wake_(wake), partner_(partner), own_core_(own_core), allowed_(allowed) {}
+LineProbe::LineProbe(Line* line, int wake, pid_t partner)
+    : line_(line), wake_(wake), partner_(partner) {}
 
 std::unique_ptr<LineProbe> LineProbe::start() {
-  cpu_set_t allowed;
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return nullptr;
-  const auto [own_core, other_core] = two_cores(allowed);
+  const auto [own_core, other_core] = reference::two_cores();
   int ends[2];
   if (own_core < 0 || ::pipe2(ends, O_CLOEXEC) != 0) return nullptr;
   void* page =
@@ -92,11 +74,11 @@ std::unique_ptr<LineProbe> LineProbe::start() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(0);
     ::close(ends[1]);
-    pin(other_core);
+    reference::pin_to(other_core);
     be_partner(line->turn, ends[0]);
   }
   ::close(ends[0]);
-  return std::unique_ptr<LineProbe>(new LineProbe(line, ends[1], partner, own_core, allowed));
+  return std::unique_ptr<LineProbe>(new LineProbe(line, ends[1], partner));
 }
 
 LineProbe::~LineProbe() {
@@ -112,7 +94,7 @@ LineProbe::~LineProbe() {
 std::optional<double> LineProbe::measure_ns() {
   using Clock = std::chrono::steady_clock;
   if (partner_ <= 0 || ::write(wake_, "", 1) != 1) return std::nullopt;
-  pin(own_core_);
+  const reference::PinnedToFirstCore pinned(true);
   std::uint32_t turn = line_->turn.load(std::memory_order_acquire);
   double best = 0;
   bool answered = true;
@@ -128,7 +110,6 @@ std::optional<double> LineProbe::measure_ns() {
     const double hand_over = took.count() / (2.0 * round_trips);
     if (batch == 0 || (batch > 0 && hand_over < best)) best = hand_over;
   }
-  ::sched_setaffinity(0, sizeof allowed_, &allowed_);
   if (!answered) return std::nullopt;
   return best;
 }

@@ -3,7 +3,6 @@
 // a change must not be compared.
 #pragma once
 
-#include <sched.h>
 #include <sys/types.h>
 
 #include <memory>
@@ -27,13 +26,11 @@ class LineProbe {
 
  private:
   struct Line;
-  LineProbe(Line* line, int wake, pid_t partner, int own_core, const cpu_set_t& allowed);
+  LineProbe(Line* line, int wake, pid_t partner);
 
   Line* line_;
   int wake_;
   pid_t partner_;
-  int own_core_;
-  cpu_set_t allowed_;
 };
 
 }  // namespace bench

@@ -7,16 +7,28 @@
 #include <utility>
 
 #include "bench/placement.h"
+#include "reference/cores.h"
 
 namespace bench {
 namespace {
 
 // A repetition is this many turns of each side. Turns are short, so that whatever else the machine
 // does meets both sides alike, and seldom more than half of the turns; together they take 100 ms.
-constexpr int kTurns = 50;
-constexpr int kWarmUpTurns = 10;
-constexpr double kTurnNs = 2e6;
+struct Turns {
+  int draws;  // times that both sides are made anew for one repetition, whose figure is their mean
+  int count;
+  int warm_up;
+  double ns;  // of each, about
+};
+constexpr Turns kTurns{1, 50, 10, 2e6};
+// Where two processes need a core each: much shorter than the kernel's time slices, since a turn
+// begins with both of them running, and is worth little if one of them is stopped halfway. How two
+// processes fall into step with each other is luck, too, hence several draws of it.
+constexpr Turns kPinnedTurns{3, 100, 20, 0.3e6};
 constexpr double kCalibrationNs = 20e6;
+// Times that an incident is made to happen in a repetition: enough, with the default number of
+// repetitions, for a p99.9 that is not just the worst.
+constexpr int kIncidents = 250;
 
 // The value at `part` (0 to 1) of the sorted figures, between neighbours where it falls there.
 double quantile(std::vector<double> figures, double part) {
@@ -42,18 +54,18 @@ class Contestant {
     const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
     sum_ += sum;
     rounds_ += rounds;
-    return took.count();
+    return took.count() - side_->paused_ns();
   }
 
   // How many rounds make a turn of the wanted length.
-  std::uint64_t calibrate() {
+  std::uint64_t calibrate(double turn_ns) {
     std::uint64_t rounds = 1;
     double took = time(rounds);
     while (took < kCalibrationNs) {
       rounds *= 2;
       took = time(rounds);
     }
-    const double wanted = static_cast<double>(rounds) * kTurnNs / took;
+    const double wanted = static_cast<double>(rounds) * turn_ns / took;
     return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(wanted));
   }
 
@@ -88,9 +100,9 @@ class Match {
     if (!reference_first) reference_.emplace(row.reference());
   }
 
-  void calibrate(std::uint64_t& shoal_rounds, std::uint64_t& reference_rounds) {
-    shoal_rounds = shoal_->calibrate();
-    reference_rounds = reference_->calibrate();
+  void calibrate(double turn_ns, std::uint64_t& shoal_rounds, std::uint64_t& reference_rounds) {
+    shoal_rounds = shoal_->calibrate(turn_ns);
+    reference_rounds = reference_->calibrate(turn_ns);
   }
 
   // Nanoseconds for one round of either side: the medians of `turns` turns.
@@ -119,6 +131,7 @@ class Match {
 double Result::shoal_median() const { return median(shoal_ns); }
 double Result::reference_median() const { return median(reference_ns); }
 double Result::ratio() const { return shoal_median() / reference_median(); }
+double Result::shoal_quantile(double part) const { return quantile(shoal_ns, part); }
 
 double Result::spread() const {
   std::vector<double> ratios;
@@ -128,24 +141,51 @@ double Result::spread() const {
   return (quantile(ratios, 0.75) - quantile(ratios, 0.25)) / median(ratios);
 }
 
+namespace {
+
+Result measure_incident(const Row& row, const MeasureOptions& options) {
+  Result result{row.name, row.reference_name, {}, {}, {}, true, true};
+  const std::unique_ptr<Incident> incident = row.incident();
+  for (int i = 0; i < options.reps * kIncidents; ++i) result.shoal_ns.push_back(incident->once());
+  return result;
+}
+
+// The means of `draws` figures each.
+std::vector<double> means(const std::vector<double>& figures, int draws) {
+  std::vector<double> folded;
+  for (std::size_t i = 0; i < figures.size(); ++i) {
+    if (i % static_cast<std::size_t>(draws) == 0) folded.push_back(0);
+    folded.back() += figures[i] / draws;
+  }
+  return folded;
+}
+
+}  // namespace
+
 Result measure(const Row& row, const MeasureOptions& options) {
+  if (row.incident) return measure_incident(row, options);
   // Whatever forks comes first, so that it inherits nothing of shoal's.
   Placement placement(row.two_processes);
-  Result result{row.name, row.reference_name, {}, {}, {}, true};
+  Result result{row.name, row.reference_name, {}, {}, {}, true, false};
+  const Turns& turns = row.pinned ? kPinnedTurns : kTurns;
   const auto operations = static_cast<double>(row.operations);
   std::uint64_t shoal_rounds = 0;
   std::uint64_t reference_rounds = 0;
-  while (static_cast<int>(result.shoal_ns.size()) < options.reps) {
+  while (static_cast<int>(result.shoal_ns.size()) < options.reps * turns.draws) {
     Match match(row, options.self_check, row.two_processes || result.shoal_ns.size() % 2 == 0);
-    if (shoal_rounds == 0) match.calibrate(shoal_rounds, reference_rounds);
-    match.take_turns(kWarmUpTurns, shoal_rounds, reference_rounds);
+    const reference::PinnedToFirstCore pinned(row.pinned);
+    if (shoal_rounds == 0) match.calibrate(turns.ns, shoal_rounds, reference_rounds);
+    match.take_turns(turns.warm_up, shoal_rounds, reference_rounds);
     placement.before();
-    const auto [shoal_ns, reference_ns] = match.take_turns(kTurns, shoal_rounds, reference_rounds);
+    const auto [shoal_ns, reference_ns] =
+        match.take_turns(turns.count, shoal_rounds, reference_rounds);
     result.same_results = match.same_results() && result.same_results;
     if (!placement.after()) continue;
     result.shoal_ns.push_back(shoal_ns / operations);
     result.reference_ns.push_back(reference_ns / operations);
   }
+  result.shoal_ns = means(result.shoal_ns, turns.draws);
+  result.reference_ns = means(result.reference_ns, turns.draws);
   if (!placement.seen_ns().empty()) result.placement_ns = median(placement.seen_ns());
   return result;
 }

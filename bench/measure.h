@@ -21,10 +21,13 @@ struct Result {
   std::vector<double> reference_ns;
   std::optional<double> placement_ns;  // two-process rows: the hand-over of a cache line, median
   bool same_results = false;
+  bool incident = false;  // then shoal_ns has one figure for each time, and there is no reference
 
   [[nodiscard]] double shoal_median() const;
   [[nodiscard]] double reference_median() const;
   [[nodiscard]] double ratio() const;
+  // The figure that this part of shoal's, 0 to 1, do not exceed.
+  [[nodiscard]] double shoal_quantile(double part) const;
   // Of the ratios of the single repetitions: the distance between the quartiles over the median.
   [[nodiscard]] double spread() const;
 };

@@ -24,12 +24,20 @@ std::string duration(double ns) {
 
 std::string verdict(const Result& result, const Goals& goals, std::string* goal_text) {
   const auto found = goals.find(result.name);
-  if (found == goals.end() || !found->second) {
+  if (found == goals.end() || !found->second || result.incident) {
     *goal_text = "-";
     return "";
   }
   *goal_text = fixed(*found->second, 2);
   return result.ratio() <= *found->second ? "met" : "MISSED";
+}
+
+using Json = nlohmann::ordered_json;
+
+void add_tail(const Result& result, Json* row) {
+  (*row)["worst_us"] = result.shoal_quantile(1) / 1e3;
+  (*row)["p99_us"] = result.shoal_quantile(0.99) / 1e3;
+  (*row)["p999_us"] = result.shoal_quantile(0.999) / 1e3;
 }
 
 }  // namespace
@@ -50,7 +58,6 @@ std::string source_commit() {
 }
 
 std::string to_json(const std::vector<Result>& results) {
-  using Json = nlohmann::ordered_json;
   Json rows = Json::array();
   const std::string commit = source_commit();
   for (const Result& result : results) {
@@ -58,11 +65,12 @@ std::string to_json(const std::vector<Result>& results) {
     row["name"] = result.name;
     row["unit"] = "ns";
     row["shoal"] = result.shoal_median();
-    row["reference"] = result.reference_median();
+    row["reference"] = result.incident ? Json(nullptr) : Json(result.reference_median());
     row["reference_name"] = result.reference_name;
-    row["ratio"] = result.ratio();
+    row["ratio"] = result.incident ? Json(nullptr) : Json(result.ratio());
+    if (result.incident) add_tail(result, &row);
     row["reps"] = result.shoal_ns.size();
-    row["spread"] = result.spread();
+    row["spread"] = result.incident ? Json(nullptr) : Json(result.spread());
     row["samples"] = {{"shoal", result.shoal_ns}, {"reference", result.reference_ns}};
     row["commit"] = commit;
     row["preset"] = SHOAL_BUILD_PRESET;
@@ -87,6 +95,13 @@ std::string to_table(const std::vector<Result>& results, const Goals& goals) {
   for (const Result& result : results) {
     std::string goal;
     const std::string met = verdict(result, goals, &goal);
+    if (result.incident) {
+      line(result.name.c_str(), duration(result.shoal_median()).c_str(), "", "-", "-", "", "", "");
+      table += "  p99 " + duration(result.shoal_quantile(0.99)) + ", p99.9 " +
+               duration(result.shoal_quantile(0.999)) + ", worst " +
+               duration(result.shoal_quantile(1)) + "\n";
+      continue;
+    }
     const std::string placement = result.placement_ns ? fixed(*result.placement_ns, 0) + " ns" : "";
     line(result.name.c_str(), duration(result.shoal_median()).c_str(),
          duration(result.reference_median()).c_str(), fixed(result.ratio(), 2).c_str(),

@@ -8,13 +8,23 @@
 
 namespace shoal {
 
-using internal::Descriptors;
+using internal::ask;
 using internal::expect_done;
 using internal::from_wire;
 using internal::set_text;
 using internal::to_string;
 using internal::to_time;
-using internal::unexpected;
+using Reply = wire::Reply::Reader;
+
+namespace {
+
+std::vector<ArenaInfo> all_of(capnp::List<wire::Arena>::Reader arenas) {
+  std::vector<ArenaInfo> all;
+  for (const auto arena : arenas) all.push_back(from_wire(arena));
+  return all;
+}
+
+}  // namespace
 
 absl::Status Arena::create(const ArenaOptions& options) const {
   return session_->call(
@@ -30,18 +40,15 @@ absl::Status Arena::create(const ArenaOptions& options) const {
 }
 
 absl::StatusOr<ArenaInfo> Arena::stat() const {
-  ArenaInfo info;
-  absl::Status status = session_->call(
+  absl::StatusOr<std::vector<ArenaInfo>> found = ask(
+      *session_,
       [&](wire::Request::Builder request) {
         set_text([&](unsigned size) { return request.initArenaStat(size); }, name_);
       },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isArenas() || reply.getArenas().size() != 1) return unexpected();
-        info = from_wire(reply.getArenas()[0]);
-        return absl::OkStatus();
-      });
-  if (!status.ok()) return status;
-  return info;
+      &Reply::isArenas, &Reply::getArenas, all_of);
+  if (!found.ok()) return found.status();
+  if (found->size() != 1) return internal::unexpected();
+  return std::move(found->front());
 }
 
 absl::Status Arena::chmod(mode_t mode) const {
@@ -73,115 +80,102 @@ absl::Status Arena::remove() const {
 }
 
 absl::StatusOr<ManagerInfo> Admin::manager() const {
-  ManagerInfo info;
-  absl::Status status =
-      client_.session_->call([](wire::Request::Builder request) { request.setPing(); },
-                             [&](wire::Reply::Reader reply, Descriptors&) {
-                               if (!reply.isPong()) return unexpected();
-                               const auto pong = reply.getPong();
-                               info = {.release = to_string(pong.getProgram()),
-                                       .pid = static_cast<pid_t>(pong.getManagerPid()),
-                                       .socket = to_string(pong.getSocket()),
-                                       .protocol_major = pong.getVersion().getMajor(),
-                                       .protocol_minor = pong.getVersion().getMinor(),
-                                       .layout_version = pong.getLayout(),
-                                       .started = to_time(pong.getStartedNs()),
-                                       .sessions = pong.getSessions(),
-                                       .objects = pong.getObjects()};
-                               return absl::OkStatus();
-                             });
-  if (!status.ok()) return status;
-  return info;
+  return ask(
+      *client_.session_, [](wire::Request::Builder request) { request.setPing(); }, &Reply::isPong,
+      &Reply::getPong,
+      [](wire::Pong::Reader pong) -> ManagerInfo {
+        return {.id = pong.getManager(),
+                .release = to_string(pong.getProgram()),
+                .pid = static_cast<pid_t>(pong.getManagerPid()),
+                .socket = to_string(pong.getSocket()),
+                .protocol_major = pong.getVersion().getMajor(),
+                .protocol_minor = pong.getVersion().getMinor(),
+                .layout_version = pong.getLayout(),
+                .started = to_time(pong.getStartedNs()),
+                .sessions = pong.getSessions(),
+                .objects = pong.getObjects()};
+      });
 }
+
+namespace {
+
+ClientInfo info_of(wire::ClientInfo::Reader client) {
+  return {.session = client.getSession(),
+          .slot = client.getSlot(),
+          .pid = static_cast<pid_t>(client.getPid()),
+          .uid = client.getUid(),
+          .gid = client.getGid(),
+          .label = to_string(client.getLabel()),
+          .arena = to_string(client.getArena()),
+          .state = to_string(client.getState()),
+          .since = to_time(client.getSinceNs()),
+          .references = client.getReferences(),
+          .objects = client.getObjects()};
+}
+
+}  // namespace
 
 absl::StatusOr<std::vector<ClientInfo>> Admin::clients() const {
   std::vector<ClientInfo> all;
-  for (bool more = true; more;) {
-    absl::Status status = client_.session_->call(
+  for (;;) {
+    const absl::StatusOr<bool> more = ask(
+        *client_.session_,
         [&](wire::Request::Builder request) {
           request.initClients().setAfter(all.empty() ? 0 : all.back().slot);
         },
-        [&](wire::Reply::Reader reply, Descriptors&) {
-          if (!reply.isClients()) return unexpected();
-          const auto page = reply.getClients();
-          for (const auto client : page.getClients()) {
-            all.push_back({.session = client.getSession(),
-                           .slot = client.getSlot(),
-                           .pid = static_cast<pid_t>(client.getPid()),
-                           .uid = client.getUid(),
-                           .gid = client.getGid(),
-                           .label = to_string(client.getLabel()),
-                           .arena = to_string(client.getArena()),
-                           .state = to_string(client.getState()),
-                           .since = to_time(client.getSinceNs()),
-                           .references = client.getReferences(),
-                           .objects = client.getObjects()});
-          }
-          more = page.getMore() && page.getClients().size() > 0;
-          return absl::OkStatus();
+        &Reply::isClients, &Reply::getClients,
+        [&](wire::Clients::Reader page) {
+          for (const auto client : page.getClients()) all.push_back(info_of(client));
+          return page.getMore() && page.getClients().size() > 0;
         });
-    if (!status.ok()) return status;
+    if (!more.ok()) return more.status();
+    if (!*more) return all;
   }
-  return all;
 }
 
 absl::StatusOr<std::vector<LimitInfo>> Admin::limits() const {
-  std::vector<LimitInfo> all;
-  absl::Status status =
-      client_.session_->call([](wire::Request::Builder request) { request.setLimits(); },
-                             [&](wire::Reply::Reader reply, Descriptors&) {
-                               if (!reply.isLimits()) return unexpected();
-                               for (const auto limit : reply.getLimits()) {
-                                 all.push_back({.name = to_string(limit.getName()),
-                                                .unit = to_string(limit.getUnit()),
-                                                .limit = limit.getLimit(),
-                                                .used = limit.getUsed(),
-                                                .counted = limit.getCounted()});
-                               }
-                               return absl::OkStatus();
-                             });
-  if (!status.ok()) return status;
-  return all;
+  return ask(
+      *client_.session_, [](wire::Request::Builder request) { request.setLimits(); },
+      &Reply::isLimits, &Reply::getLimits,
+      [](capnp::List<wire::Limit>::Reader limits) {
+        std::vector<LimitInfo> all;
+        for (const auto limit : limits) {
+          all.push_back({.name = to_string(limit.getName()),
+                         .unit = to_string(limit.getUnit()),
+                         .limit = limit.getLimit(),
+                         .used = limit.getUsed(),
+                         .counted = limit.getCounted()});
+        }
+        return all;
+      });
 }
 
 absl::StatusOr<Usage> Admin::usage() const {
-  Usage usage;
-  absl::Status status =
-      client_.session_->call([](wire::Request::Builder request) { request.setUsage(); },
-                             [&](wire::Reply::Reader reply, Descriptors&) {
-                               if (!reply.isUsage()) return unexpected();
-                               const auto in = reply.getUsage();
-                               usage.memory_max_bytes = in.getMemoryMax();
-                               usage.committed_bytes = in.getCommitted();
-                               usage.warm_bytes = in.getWarm();
-                               usage.warm_max_bytes = in.getWarmMax();
-                               usage.available_bytes = in.getAvailable();
-                               for (const auto arena : in.getArenas())
-                                 usage.arenas.push_back(from_wire(arena));
-                               for (const auto user : in.getUsers()) {
-                                 usage.users.push_back({.uid = user.getUid(),
-                                                        .committed_bytes = user.getCommitted(),
-                                                        .objects = user.getObjects(),
-                                                        .sessions = user.getSessions()});
-                               }
-                               return absl::OkStatus();
-                             });
-  if (!status.ok()) return status;
-  return usage;
+  return ask(
+      *client_.session_, [](wire::Request::Builder request) { request.setUsage(); },
+      &Reply::isUsage, &Reply::getUsage,
+      [](wire::Usage::Reader in) {
+        Usage usage{.memory_max_bytes = in.getMemoryMax(),
+                    .committed_bytes = in.getCommitted(),
+                    .warm_bytes = in.getWarm(),
+                    .warm_max_bytes = in.getWarmMax(),
+                    .available_bytes = in.getAvailable(),
+                    .arenas = all_of(in.getArenas()),
+                    .users = {}};
+        for (const auto user : in.getUsers()) {
+          usage.users.push_back({.uid = user.getUid(),
+                                 .committed_bytes = user.getCommitted(),
+                                 .objects = user.getObjects(),
+                                 .sessions = user.getSessions()});
+        }
+        return usage;
+      });
 }
 
 absl::StatusOr<std::vector<ArenaInfo>> Admin::arenas() const {
-  std::vector<ArenaInfo> all;
-  absl::Status status =
-      client_.session_->call([](wire::Request::Builder request) { request.setArenaList(); },
-                             [&](wire::Reply::Reader reply, Descriptors&) {
-                               if (!reply.isArenas()) return unexpected();
-                               for (const auto arena : reply.getArenas())
-                                 all.push_back(from_wire(arena));
-                               return absl::OkStatus();
-                             });
-  if (!status.ok()) return status;
-  return all;
+  return ask(
+      *client_.session_, [](wire::Request::Builder request) { request.setArenaList(); },
+      &Reply::isArenas, &Reply::getArenas, all_of);
 }
 
 }  // namespace shoal

@@ -1,6 +1,7 @@
 // Implements <shoal/client.h> and <shoal/object.h>.
 #include "shoal/client.h"
 
+#include <iterator>
 #include <utility>
 
 #include "client/reference.h"
@@ -10,22 +11,19 @@
 
 namespace shoal {
 
-using internal::Descriptors;
+using internal::ask;
 using internal::expect_done;
 using internal::from_wire;
 using internal::set_text;
-using internal::unexpected;
+using Reply = wire::Reply::Reader;
 
 std::string_view kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::kSharedMemory:
-      return "SharedMemory";
-    case Kind::kShareableList:
-      return "ShareableList";
-    case Kind::kUnknown:
-      break;
-  }
-  return "unknown";
+  constexpr std::string_view kNames[] = {
+      "unknown",   "SharedMemory",     "ShareableList", "Lock",  "RLock",   "SharedLock",
+      "Semaphore", "BoundedSemaphore", "Condition",     "Event", "Barrier", "Cell",
+      "Array"};
+  const auto number = static_cast<std::size_t>(kind);
+  return number < std::size(kNames) ? kNames[number] : kNames[0];
 }
 
 std::string_view lifetime_name(Lifetime lifetime) {
@@ -62,10 +60,10 @@ absl::StatusOr<Client> Client::connect_for_administration(const ClientOptions& o
 const ClientOptions& Client::options() const { return session_->options(); }
 
 absl::Status Client::ping() const {
-  return session_->call([](wire::Request::Builder request) { request.setPing(); },
-                        [](wire::Reply::Reader reply, Descriptors&) {
-                          return reply.isPong() ? absl::OkStatus() : unexpected();
-                        });
+  return ask(
+             *session_, [](wire::Request::Builder request) { request.setPing(); }, &Reply::isPong,
+             &Reply::getPong, [](wire::Pong::Reader) { return true; })
+      .status();
 }
 
 absl::Status Client::unlink(std::string_view name) const {
@@ -90,20 +88,18 @@ absl::StatusOr<std::vector<ObjectInfo>> list_all(
     internal::Session& session,
     absl::FunctionRef<void(wire::Listing::Builder, const ObjectInfo& last)> fill) {
   std::vector<ObjectInfo> all;
-  for (bool more = true; more;) {
+  for (;;) {
     const ObjectInfo last = all.empty() ? ObjectInfo{} : all.back();
-    absl::Status status =
-        session.call([&](wire::Request::Builder request) { fill(request.initList(), last); },
-                     [&](wire::Reply::Reader reply, Descriptors&) {
-                       if (!reply.isObjects()) return unexpected();
-                       const auto page = reply.getObjects();
-                       for (const auto object : page.getObjects()) all.push_back(from_wire(object));
-                       more = page.getMore() && page.getObjects().size() > 0;
-                       return absl::OkStatus();
-                     });
-    if (!status.ok()) return status;
+    const absl::StatusOr<bool> more = ask(
+        session, [&](wire::Request::Builder request) { fill(request.initList(), last); },
+        &Reply::isObjects, &Reply::getObjects,
+        [&](wire::Objects::Reader page) {
+          for (const auto object : page.getObjects()) all.push_back(from_wire(object));
+          return page.getMore() && page.getObjects().size() > 0;
+        });
+    if (!more.ok()) return more.status();
+    if (!*more) return all;
   }
-  return all;
 }
 
 }  // namespace
@@ -126,20 +122,16 @@ namespace {
 
 absl::StatusOr<ObjectStat> stat_of(internal::Session& session,
                                    absl::FunctionRef<void(wire::Target::Builder)> fill_target) {
-  ObjectStat stat;
-  absl::Status status =
-      session.call([&](wire::Request::Builder request) { fill_target(request.initStat()); },
-                   [&](wire::Reply::Reader reply, Descriptors&) {
-                     if (!reply.isHolders()) return unexpected();
-                     const auto holders = reply.getHolders();
-                     stat.object = from_wire(holders.getObject());
-                     for (const auto holder : holders.getHolders())
-                       stat.holders.push_back(from_wire(holder));
-                     stat.holders_left_out = holders.getMore();
-                     return absl::OkStatus();
-                   });
-  if (!status.ok()) return status;
-  return stat;
+  return ask(
+      session, [&](wire::Request::Builder request) { fill_target(request.initStat()); },
+      &Reply::isHolders, &Reply::getHolders,
+      [](wire::Holders::Reader holders) {
+        ObjectStat stat{.object = from_wire(holders.getObject()),
+                        .holders = {},
+                        .holders_left_out = holders.getMore()};
+        for (const auto holder : holders.getHolders()) stat.holders.push_back(from_wire(holder));
+        return stat;
+      });
 }
 
 }  // namespace
@@ -159,21 +151,16 @@ absl::StatusOr<Token> Client::share_reference(const std::shared_ptr<internal::Re
   if (reference == nullptr) {
     return absl::FailedPreconditionError("the object is closed and cannot be shared");
   }
-  Token token;
   // Asked through the session that holds the reference, whichever client made it.
-  absl::Status status = reference->session->call(
+  return ask(
+      *reference->session,
       [&](wire::Request::Builder request) {
         auto share = request.initShare();
         share.setObject(reference->object);
         share.setSeconds(absl::ToDoubleSeconds(valid_for));
       },
-      [&](wire::Reply::Reader reply, Descriptors&) {
-        if (!reply.isToken()) return unexpected();
-        token.text = internal::to_string(reply.getToken());
-        return absl::OkStatus();
-      });
-  if (!status.ok()) return status;
-  return token;
+      &Reply::isToken, &Reply::getToken,
+      [](capnp::Text::Reader token) { return Token{.text = internal::to_string(token)}; });
 }
 
 }  // namespace shoal

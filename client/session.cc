@@ -1,4 +1,5 @@
-// See session.h. Here: calls, the connection, and references. Forks: session_fork.cc.
+// See session.h. Here: calls and the connection. What the process holds: session_objects.cc; its
+// threads: session_threads.cc; forks: session_fork.cc.
 #include "client/session.h"
 
 #include <sys/syscall.h>
@@ -11,7 +12,6 @@
 
 #include "absl/time/clock.h"
 
-#include "client/reference.h"
 #include "memory/session_page.h"
 #include "schemas/limits.h"
 #include "schemas/names.h"
@@ -24,16 +24,9 @@ namespace {
 
 using protocol::error;
 
-// Segments up to this size are mapped whole at once when their pages are there: cheaper than a
-// page fault for each.
-constexpr std::uint64_t kMapWholeBytesMax = 4 << 20;
 constexpr absl::Duration kReconnectEvery = absl::Milliseconds(20);
 
 constexpr char kHowToStart[] = "start one with shoald, or shoal::Manager::start()";
-
-Access access_of(wire::Attached::Reader attached) {
-  return attached.getAccess() == wire::Access::READ_WRITE ? Access::kReadWrite : Access::kReadOnly;
-}
 
 absl::Status descriptors_closed() {
   return error(absl::StatusCode::kUnavailable,
@@ -58,6 +51,7 @@ Session::Session(ClientOptions options, bool with_arena)
 // With the last proxy gone nobody else uses this. The page goes before the descriptors: the manager
 // looks at it when they hang up.
 Session::~Session() {
+  LiveSessions::get().remove(number_);
   page_.reset();
   channel_.close();
   life_.close();
@@ -81,6 +75,7 @@ absl::StatusOr<std::shared_ptr<Session>> Session::open(ClientOptions options, bo
     return status;
   }
   std::shared_ptr<Session> session(new Session(std::move(options), with_arena));
+  session->number_ = LiveSessions::get().add(session);
   const std::lock_guard lock(session->call_mutex_);
   absl::Status status = session->connect_anywhere(session->options_.control_timeout);
   if (status.ok()) status = session->hello(/*resume=*/false);
@@ -143,6 +138,9 @@ absl::Status Session::hello(bool resume) {
                .high = welcome.getSecret().getHigh(),
                .low = welcome.getSecret().getLow()};
     slot_ = welcome.getSlot();
+    if (slot_ == 0 || slot_ > memory::kSlotsMax) {
+      return absl::InternalError("the manager gave this session a slot that there is not");
+    }
     return absl::OkStatus();
   };
   // Only a manager that cannot see our pid looks at this.
@@ -179,15 +177,15 @@ absl::Status Session::call(FillRequest fill, ReadReply read) {
     const std::lock_guard lock(call_mutex_);
     status = begin_call();
     if (status.ok()) {
-      send_releases();
+      send_news();
       const std::uint64_t id = ++last_id_;
       const kj::Array<capnp::word> message = encode(id, fill);
       status = check_size(message);
       if (status.ok()) status = exchange(id, message, read);
-      send_releases();
+      send_news();
     }
   }
-  pass_on_releases();
+  pass_on_news();
   return status;
 }
 
@@ -241,118 +239,7 @@ void Session::settle_abandoned(wire::Welcome::Reader welcome) {
   if (!done || welcome.getLastObject() == 0) return;
   const std::lock_guard lock(state_mutex_);
   to_release_.insert(welcome.getLastObject());
-  has_releases_.store(true, std::memory_order_relaxed);
-}
-
-absl::StatusOr<std::shared_ptr<Reference>> Session::attach(std::string_view name, bool prefault,
-                                                           FillRequest fill) {
-  absl::StatusOr<std::shared_ptr<Reference>> taken =
-      absl::InternalError("the manager did not answer");
-  std::uint64_t refused = 0;  // attached, but not mapped
-  Access refused_access = Access::kReadOnly;
-  std::uint64_t created = 0;
-  absl::Status status =
-      call(fill, [&](wire::Reply::Reader reply, Descriptors& descriptors) -> absl::Status {
-        if (!reply.isAttached()) return absl::InternalError("the manager did not attach");
-        const auto attached = reply.getAttached();
-        taken = take(name, prefault, attached, descriptors);
-        refused = taken.ok() ? 0 : attached.getObject();
-        refused_access = access_of(attached);
-        created = refused != 0 && attached.getCreated() ? refused : 0;
-        return absl::OkStatus();
-      });
-  if (!status.ok()) return status;
-  if (!taken.ok() && created != 0) {
-    // What cannot be mapped here was not asked for by anybody else.
-    (void)call([&](wire::Request::Builder request) { request.initUnlink().setObject(created); },
-               [](wire::Reply::Reader, Descriptors&) { return absl::OkStatus(); });
-  }
-  if (!taken.ok() && refused != 0) release(refused, refused_access);
-  return taken;
-}
-
-absl::StatusOr<std::shared_ptr<Reference>> Session::take(std::string_view name, bool prefault,
-                                                         wire::Attached::Reader attached,
-                                                         Descriptors& descriptors) {
-  const std::uint64_t object = attached.getObject();
-  const Access access = access_of(attached);
-  std::shared_ptr<Mapping> mapping;
-  {
-    const std::lock_guard lock(state_mutex_);
-    Held& held = held_[object];
-    ++held.count[static_cast<int>(access)];
-    mapping = held.mapping[static_cast<int>(access)].lock();
-  }
-  if (mapping == nullptr) {
-    const bool now =
-        prefault || (attached.getResident() && attached.getMapSize() <= kMapWholeBytesMax);
-    absl::StatusOr<std::shared_ptr<Mapping>> fresh =
-        Mapping::map(descriptors[0].get(), attached.getSize(), attached.getMapSize(), access,
-                     now ? Mapping::Pages::kNow : Mapping::Pages::kAtFirstTouch);
-    if (!fresh.ok()) return fresh.status();
-    mapping = *std::move(fresh);
-    const std::lock_guard lock(state_mutex_);
-    held_[object].mapping[static_cast<int>(access)] = mapping;
-  }
-  auto reference = std::make_shared<Reference>(shared_from_this(), std::move(mapping));
-  reference->object = object;
-  reference->kind = static_cast<Kind>(attached.getKind());
-  reference->access = access;
-  reference->created = attached.getCreated();
-  reference->name = name;
-  reference->pages.page_size_bytes = attached.getPageSize();
-  const auto refused = attached.getHugePagesRefused();
-  reference->pages.huge_pages_refused.assign(refused.begin(), refused.size());
-  return reference;
-}
-
-void Session::release(std::uint64_t object, Access access) {
-  {
-    const std::lock_guard lock(state_mutex_);
-    const auto held = held_.find(object);
-    if (held != held_.end()) {
-      --held->second.count[static_cast<int>(access)];
-      if (held->second.total() == 0) held_.erase(held);
-    }
-    to_release_.insert(object);
-    has_releases_.store(true, std::memory_order_seq_cst);
-  }
-  pass_on_releases();
-}
-
-// Never waits. Whoever holds call_mutex_ looks again after giving it back, so one of the two sends.
-void Session::pass_on_releases() {
-  while (has_releases_.load(std::memory_order_seq_cst) && call_mutex_.try_lock()) {
-    const std::lock_guard lock(call_mutex_, std::adopt_lock);
-    send_releases();
-    // What could not be sent waits for the next call.
-    if (has_releases_.load(std::memory_order_relaxed)) return;
-  }
-}
-
-// The count is absolute, so that a repetition after a lost connection does no harm.
-void Session::send_releases() {
-  if (!has_releases_.load(std::memory_order_relaxed)) return;
-  const std::lock_guard lock(state_mutex_);
-  // A child that has no session of its own yet holds nothing that the manager knows of.
-  const bool in_child = epoch_.load(std::memory_order_relaxed) != fork_epoch();
-  while (!to_release_.empty() && !in_child) {
-    const std::uint64_t object = *to_release_.begin();
-    const auto held = held_.find(object);
-    const Held left = held == held_.end() ? Held{} : held->second;
-    if (!lost_.ok()) break;
-    if (!channel_.ours()) return;
-    const bool sent = channel_.send_now(encode(0, [&](wire::Request::Builder request) {
-      auto release = request.initRelease();
-      release.setObject(object);
-      release.setCount(left.total());
-      release.setAccess(static_cast<wire::Access>(left.access()));
-    }));
-    if (!sent) return;
-    to_release_.erase(object);
-  }
-  to_release_.clear();
-  has_releases_.store(false, std::memory_order_seq_cst);
+  has_news_.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace shoal::internal

@@ -45,6 +45,10 @@ absl::Status Session::begin_in_child() {
     status = inherit(parent);
   }
   if (status.ok()) {
+    {
+      const std::lock_guard lock(state_mutex_);
+      threads_ = ThreadNumbers();  // the parent's threads are not here
+    }
     epoch_.store(epoch, std::memory_order_release);
     return status;
   }
@@ -63,7 +67,11 @@ absl::Status Session::inherit(const Secret& parent) {
     const std::lock_guard lock(state_mutex_);
     // What was to be given back was the parent's.
     to_release_.clear();
-    has_releases_.store(false, std::memory_order_relaxed);
+    to_poke_.clear();
+    has_news_.store(false, std::memory_order_relaxed);
+    // So are the descriptors by which it watches.
+    has_watches_.store(false, std::memory_order_relaxed);
+    for (auto& [object, held] : held_) held.watch.reset();
     references.assign(held_.begin(), held_.end());
   }
   for (std::size_t done = 0; done < references.size(); done += kInheritAtOnce) {

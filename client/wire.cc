@@ -3,6 +3,10 @@
 
 namespace shoal::internal {
 
+absl::Status unexpected() {
+  return absl::InternalError("the manager answered something else than was asked");
+}
+
 ObjectInfo from_wire(wire::Object::Reader object) {
   return {.id = object.getId(),
           .name = to_string(object.getName()),
@@ -21,7 +25,11 @@ ObjectInfo from_wire(wire::Object::Reader object) {
           .numa_node = object.getNumaNode(),
           .created = to_time(object.getCreatedNs()),
           .creator_pid = static_cast<pid_t>(object.getCreatorPid()),
-          .creator_uid = object.getCreatorUid()};
+          .creator_uid = object.getCreatorUid(),
+          .parameter = object.getParameter(),
+          .flags = object.getFlags(),
+          .fingerprint = to_string(object.getFingerprint()),
+          .element_bytes = object.getElementBytes()};
 }
 
 Holder from_wire(wire::Holder::Reader holder) {
@@ -44,7 +52,8 @@ ArenaInfo from_wire(wire::Arena::Reader arena) {
           .committed_bytes = arena.getCommitted(),
           .objects = arena.getObjects(),
           .sessions = arena.getSessions(),
-          .created = to_time(arena.getCreatedNs())};
+          .created = to_time(arena.getCreatedNs()),
+          .arena_bytes = arena.getArenaBytes()};
 }
 
 }  // namespace shoal::internal

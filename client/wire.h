@@ -29,9 +29,7 @@ inline wire::Lifetime to_wire(Lifetime lifetime) { return static_cast<wire::Life
 inline wire::Kind to_wire(Kind kind) { return static_cast<wire::Kind>(kind); }
 
 // For replies of another kind than the request's.
-inline absl::Status unexpected() {
-  return absl::InternalError("the manager answered something else than was asked");
-}
+absl::Status unexpected();
 inline absl::Status expect_done(wire::Reply::Reader reply, Descriptors&) {
   return reply.isDone() ? absl::OkStatus() : unexpected();
 }

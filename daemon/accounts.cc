@@ -23,7 +23,7 @@ Accounts::User Accounts::user(uid_t uid) const {
   return found == users_.end() ? User{} : found->second;
 }
 
-absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes) {
+absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes, Home home) {
   const ArenaRecord& record = catalog_.arenas[arena];
   ArenaUse& use = arena_use(arena);
   const auto left = [](std::uint64_t limit, std::uint64_t used) {
@@ -51,10 +51,14 @@ absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes
   User& user = users_[uid];
   user.committed_bytes += bytes;
   ++user.objects;
+  if (home == Home::kSegment) {
+    ++user.segments;
+    ++segments_;
+  }
   return absl::OkStatus();
 }
 
-void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes) {
+void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes, Home home) {
   committed_bytes_ -= bytes;
   ArenaUse& use = arena_use(arena);
   use.committed_bytes -= bytes;
@@ -62,6 +66,10 @@ void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes) {
   User& user = users_[uid];
   user.committed_bytes -= bytes;
   --user.objects;
+  if (home == Home::kSegment) {
+    --user.segments;
+    --segments_;
+  }
   forget_if_idle(uid);
 }
 

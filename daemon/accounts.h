@@ -22,6 +22,7 @@ class Accounts {
   struct User {
     std::uint64_t committed_bytes = 0;
     std::uint32_t objects = 0;
+    std::uint32_t segments = 0;  // of them, those with a memfd of their own
     std::uint32_t sessions = 0;
   };
   struct ArenaUse {
@@ -33,14 +34,18 @@ class Accounts {
   Accounts(const Catalog& catalog, std::uint64_t memory_max_bytes)
       : catalog_(catalog), memory_max_bytes_(memory_max_bytes) {}
 
+  enum class Home { kSegment, kArena };  // where the object's bytes are
+
   // RESOURCE_EXHAUSTED, with the table's name and figures; nothing is charged then.
-  absl::Status charge_object(Index arena, uid_t uid, std::uint64_t bytes);
-  void release_object(Index arena, uid_t uid, std::uint64_t bytes);
+  absl::Status charge_object(Index arena, uid_t uid, std::uint64_t bytes,
+                             Home home = Home::kSegment);
+  void release_object(Index arena, uid_t uid, std::uint64_t bytes, Home home = Home::kSegment);
   void add_session(Index arena, uid_t uid);
   void remove_session(Index arena, uid_t uid);
 
   [[nodiscard]] std::uint64_t memory_max_bytes() const { return memory_max_bytes_; }
   [[nodiscard]] std::uint64_t committed_bytes() const { return committed_bytes_; }
+  [[nodiscard]] std::uint32_t segments() const { return segments_; }
   [[nodiscard]] ArenaUse arena(Index arena) const;
   [[nodiscard]] User user(uid_t uid) const;
   [[nodiscard]] const absl::flat_hash_map<uid_t, User>& users() const { return users_; }
@@ -52,6 +57,7 @@ class Accounts {
   const Catalog& catalog_;
   std::uint64_t memory_max_bytes_;
   std::uint64_t committed_bytes_ = 0;
+  std::uint32_t segments_ = 0;
   std::vector<ArenaUse> arenas_;
   absl::flat_hash_map<uid_t, User> users_;
 };

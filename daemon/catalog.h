@@ -14,10 +14,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string_view>
 #include <type_traits>
-#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -104,10 +104,26 @@ struct ObjectRecord {
   std::uint8_t sealed;
   std::uint8_t sparse;
   std::uint8_t named;
-  std::uint32_t reserved;
+  // Of kinds that live in their arena. Its bytes are hostile, so all that says what an object is
+  // stands here.
+  std::uint32_t element_bytes;
+  std::uint64_t parameter;
+  std::uint64_t block;  // offset in the arena; 0: none
+  std::uint64_t block_bytes;
+  std::uint16_t flags;
+  std::uint8_t reserved[5];
+  std::uint8_t fingerprint_bytes;
+  char fingerprint[64];
   NameField name;
+
+  [[nodiscard]] std::string_view type() const { return {fingerprint, fingerprint_bytes}; }
 };
-static_assert(sizeof(ObjectRecord) == 336);
+static_assert(sizeof(ObjectRecord) == 432);
+static_assert(offsetof(ObjectRecord, element_bytes) == 76);
+static_assert(offsetof(ObjectRecord, parameter) == 80);
+static_assert(offsetof(ObjectRecord, flags) == 104);
+static_assert(offsetof(ObjectRecord, fingerprint) == 112);
+static_assert(offsetof(ObjectRecord, name) == 176);
 
 // One line of the ledger: a session's use of one object.
 struct AttachmentRecord {
@@ -142,8 +158,9 @@ class Table {
   Index take() {
     Index index = 0;
     if (!free_.empty()) {
-      index = free_.back();
-      free_.pop_back();
+      // The one that was freed first: what still names an earlier life of it has time to notice.
+      index = free_.front();
+      free_.pop_front();
     } else if (next_ < records_.size()) {
       index = next_++;
     }
@@ -175,7 +192,7 @@ class Table {
  private:
   static_assert(std::is_standard_layout_v<Record>);
   std::span<Record> records_;
-  std::vector<Index> free_;
+  std::deque<Index> free_;
   Index next_ = 1;
   std::uint32_t used_ = 0;
 };
@@ -183,7 +200,8 @@ class Table {
 struct CatalogCapacity {
   std::uint32_t arenas = protocol::kArenasMax;
   std::uint32_t sessions = protocol::kSessionsMax;
-  std::uint32_t objects = protocol::kSegmentsMax;
+  // An index is also the object's place in the object table of its arena.
+  std::uint32_t objects = protocol::kObjectsPerArenaMax - 1;
   std::uint32_t attachments = 1U << 24;
   std::uint32_t tokens = protocol::kTokensMax;
 };

@@ -29,10 +29,10 @@ using FdObserver = kj::UnixEventPort::FdObserver;
 constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
 // Connections accepted before other events get their turn.
 constexpr int kAcceptedAtOnce = 64;
-// What one uid other than root and the manager's may have of the connections before hello.
-constexpr std::uint32_t kShareOfOneUid = 4;
 constexpr std::int64_t kTurnedAwayToldEveryNs = 1'000'000'000;
 constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
+constexpr auto kWatchesLookedAtEvery = 1 * kj::SECONDS;
+constexpr auto kTidiedEvery = 250 * kj::MILLISECONDS;
 constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
 constexpr auto kLastLookAfter = 10 * kj::SECONDS;
 // By then an exec is long over: whoever still maps the page has closed its descriptors.
@@ -71,6 +71,9 @@ Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Serv
   events_.worked = [this] {
     schedule_laundry();
     schedule_expiry();
+    schedule_watches();
+    schedule_slow_waits();
+    schedule_tidying();
   };
 }
 
@@ -118,7 +121,8 @@ bool Manager::may_connect(const Identity& who) const {
   const bool all = state_.arenas.is_administrator(who);
   const auto found = ungreeted_of_uid_.find(who.uid);
   const std::uint32_t of_uid = found == ungreeted_of_uid_.end() ? 0 : found->second;
-  return ungreeted_ < ungreeted_max_ && (all || of_uid < ungreeted_max_ / kShareOfOneUid);
+  return ungreeted_ < ungreeted_max_ &&
+         of_uid < protocol::most_of_one_uid(protocol::Shared::kUngreeted, ungreeted_max_, all);
 }
 
 void Manager::accept_one(protocol::UniqueFd socket) {
@@ -298,6 +302,7 @@ kj::Promise<void> Manager::drain(Index slot) {
   watches_.erase(slot);
   const bool more = state_.sessions.drain_some(slot);
   schedule_laundry();
+  schedule_tidying();
   if (!more) return kj::READY_NOW;
   return kj::evalLast([this, slot] { return drain(slot); });
 }
@@ -323,6 +328,51 @@ void Manager::schedule_expiry() {
     state_.tokens.expire(boot_ns());
     schedule_laundry();
     schedule_expiry();
+  }));
+}
+
+// Whoever changes a watched object tells us at once, unless it is killed first or means ill.
+void Manager::schedule_watches() {
+  if (watches_scheduled_ || state_.watches.empty()) return;
+  watches_scheduled_ = true;
+  tasks_.add(
+      port_.getTimer().afterDelay(kWatchesLookedAtEvery).then([this] { return check_watches(); }));
+}
+
+kj::Promise<void> Manager::check_watches() {
+  if (state_.watches.check_some()) return kj::evalLast([this] { return check_watches(); });
+  watches_scheduled_ = false;
+  schedule_watches();
+  return kj::READY_NOW;
+}
+
+void Manager::schedule_slow_waits() {
+  if (slow_waits_scheduled_ || !state_.slow_waits.wanted()) return;
+  if (state_.catalog.sessions.used() == 0) return;
+  slow_waits_scheduled_ = true;
+  tasks_.add(port_.getTimer()
+                 .afterDelay(state_.slow_waits.look_every_ms() * kj::MILLISECONDS)
+                 .then([this] { return look_for_slow_waits(); }));
+}
+
+kj::Promise<void> Manager::look_for_slow_waits() {
+  if (state_.slow_waits.look_at_some(clock_ns(CLOCK_MONOTONIC))) {
+    return kj::evalLast([this] { return look_for_slow_waits(); });
+  }
+  slow_waits_scheduled_ = false;
+  schedule_slow_waits();
+  return kj::READY_NOW;
+}
+
+// Memory of arenas that was freed goes back to the kernel when nobody has asked for any for a
+// while.
+void Manager::schedule_tidying() {
+  if (tidying_scheduled_ || !state_.memories.untidy()) return;
+  tidying_scheduled_ = true;
+  tasks_.add(port_.getTimer().afterDelay(kTidiedEvery).then([this] {
+    tidying_scheduled_ = false;
+    state_.memories.tidy(static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC)));
+    schedule_tidying();
   }));
 }
 

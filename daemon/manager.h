@@ -55,6 +55,11 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   void schedule_laundry();
   kj::Promise<void> launder();
   void schedule_expiry();
+  void schedule_watches();
+  kj::Promise<void> check_watches();
+  void schedule_slow_waits();
+  kj::Promise<void> look_for_slow_waits();
+  void schedule_tidying();
   bool same_session(Index slot, std::uint32_t generation) const;
   void taskFailed(kj::Exception&& exception) override;
 
@@ -75,6 +80,9 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   std::int64_t turned_away_told_ns_ = 0;
   bool laundry_scheduled_ = false;
   bool expiry_scheduled_ = false;
+  bool watches_scheduled_ = false;
+  bool slow_waits_scheduled_ = false;
+  bool tidying_scheduled_ = false;
   kj::TaskSet tasks_;
 };
 

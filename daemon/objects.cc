@@ -16,8 +16,6 @@ namespace {
 
 using protocol::error;
 
-// What one uid other than root and the manager's may have of all segments.
-constexpr std::uint32_t kShareOfOneUid = 2;
 const auto kPage = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
 
@@ -84,25 +82,27 @@ absl::StatusOr<Segment> Objects::take_segment(const SegmentSpec& spec, std::uint
   return made;
 }
 
-absl::Status Objects::check_new(const New& object) const {
-  if (!object.name.empty()) {
-    if (absl::Status status = protocol::check_name("object", object.name); !status.ok()) {
-      return status;
-    }
-    if (find(object.arena, object.name) != 0) {
-      return name_taken(catalog_.arenas[object.arena].name.view(), object.name);
-    }
+absl::Status Objects::check_new_name(const New& object) const {
+  if (object.name.empty()) return absl::OkStatus();
+  if (absl::Status status = protocol::check_name("object", object.name); !status.ok()) {
+    return status;
   }
+  if (find(object.arena, object.name) == 0) return absl::OkStatus();
+  return name_taken(catalog_.arenas[object.arena].name.view(), object.name);
+}
+
+absl::Status Objects::check_new_segment(const New& object) const {
   if (object.size_bytes == 0 || object.size_bytes > protocol::kSegmentBytesMax) {
     return error(absl::StatusCode::kInvalidArgument, "object \"", object.name, "\": size ",
                  object.size_bytes, "; give 1 to ", protocol::kSegmentBytesMax, " bytes");
   }
   const uid_t uid = catalog_.sessions[object.creator].uid;
-  const std::uint32_t most = object.may_use_all ? segments_max_ : segments_max_ / kShareOfOneUid;
-  const std::uint32_t of_uid = accounts_.user(uid).objects;
-  if (catalog_.objects.used() >= segments_max_ || of_uid >= most) {
+  const std::uint32_t most =
+      protocol::most_of_one_uid(protocol::Shared::kSegments, segments_max_, object.may_use_all);
+  const std::uint32_t of_uid = accounts_.user(uid).segments;
+  if (accounts_.segments() >= segments_max_ || of_uid >= most) {
     return error(absl::StatusCode::kResourceExhausted, "object \"", object.name, "\": there are ",
-                 catalog_.objects.used(), " segments, ", of_uid, " of uid ", uid,
+                 accounts_.segments(), " segments, ", of_uid, " of uid ", uid,
                  "; the limit \"segments\" is ", segments_max_, ", and ", most,
                  " for this uid: unlink some, or raise the manager's limit of descriptors "
                  "(ulimit -n) and restart it");
@@ -111,7 +111,13 @@ absl::Status Objects::check_new(const New& object) const {
 }
 
 absl::StatusOr<Index> Objects::create(const New& object) {
-  if (absl::Status status = check_new(object); !status.ok()) return status;
+  if (absl::Status status = check_new_name(object); !status.ok()) return status;
+  return is_arena_kind(static_cast<std::uint16_t>(object.kind)) ? create_in_arena(object)
+                                                                : create_segment(object);
+}
+
+absl::StatusOr<Index> Objects::create_segment(const New& object) {
+  if (absl::Status status = check_new_segment(object); !status.ok()) return status;
   const uid_t uid = catalog_.sessions[object.creator].uid;
   std::uint64_t bytes = whole_pages(object.size_bytes, object.huge_pages ? kHugePage : kPage);
   absl::Status charged = accounts_.charge_object(object.arena, uid, bytes);
@@ -135,7 +141,11 @@ absl::StatusOr<Index> Objects::create(const New& object) {
     bytes = segment->map_size();
     (void)accounts_.charge_object(object.arena, uid, bytes);
   }
-  fill(catalog_.objects[index], object, *segment);
+  ObjectRecord& record = catalog_.objects[index];
+  fill(record, object);
+  record.committed_bytes = segment->map_size();
+  record.inode = inode_of(segment->fd());
+  record.page_size_bytes = segment->page_size();
   state(index) = State{};
   state(index).segment = *std::move(segment);
   catalog_.objects.publish(index);
@@ -143,20 +153,20 @@ absl::StatusOr<Index> Objects::create(const New& object) {
   return index;
 }
 
-// All of a fresh record but its state and name.
-void Objects::fill(ObjectRecord& record, const New& object, const Segment& segment) const {
+// All of a fresh record but its state and name, and what its memory says.
+void Objects::fill(ObjectRecord& record, const New& object) const {
   const SessionRecord& creator = catalog_.sessions[object.creator];
   ++record.generation;
   record.size_bytes = object.size_bytes;
-  record.committed_bytes = segment.map_size();
+  record.committed_bytes = 0;
   record.created_ns = object.now_ns;
-  record.inode = inode_of(segment.fd());
+  record.inode = 0;
   record.arena = object.arena;
   record.creator_pid = creator.pid;
   record.creator_uid = creator.uid;
   record.creator_slot = object.creator;
   record.creator_generation = creator.generation;
-  record.page_size_bytes = segment.page_size();
+  record.page_size_bytes = 0;
   record.numa_node = object.numa_node;
   record.kind = static_cast<std::uint16_t>(object.kind);
   record.lifetime = static_cast<std::uint16_t>(object.lifetime);
@@ -164,6 +174,12 @@ void Objects::fill(ObjectRecord& record, const New& object, const Segment& segme
   record.sealed = 0;
   record.sparse = object.sparse ? 1 : 0;
   record.named = 0;
+  record.element_bytes = 0;
+  record.parameter = 0;
+  record.block = 0;
+  record.block_bytes = 0;
+  record.flags = 0;
+  record.fingerprint_bytes = 0;
 }
 
 void Objects::put_name(Index index, std::string_view name) {
@@ -214,6 +230,10 @@ void Objects::reference_dropped(Index index) {
 void Objects::free_if_unused(Index index) {
   const ObjectRecord& record = catalog_.objects[index];
   if (record.named != 0 || tokens(index) != 0 || ledger_.of_object(index).references != 0) return;
+  if (in_arena(index)) {
+    retire_in_arena(index);
+    return;
+  }
   catalog_.objects.free(index);
   accounts_.release_object(record.arena, record.creator_uid, record.committed_bytes);
   const std::uint64_t warm_before = store_.warm_bytes();
@@ -223,6 +243,11 @@ void Objects::free_if_unused(Index index) {
 }
 
 absl::Status Objects::seal(Index index) {
+  if (in_arena(index)) {
+    return error(absl::StatusCode::kFailedPrecondition, kind_name(record(index).kind), " \"",
+                 record(index).name.view(),
+                 "\" lives in the memory of its arena and cannot be sealed; a SharedMemory can");
+  }
   absl::Status status = store_.seal(state(index).segment);
   if (status.ok()) catalog_.objects[index].sealed = 1;
   return status;

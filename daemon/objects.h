@@ -1,4 +1,5 @@
-// The objects: records in the catalog, one segment of memory each, and their names.
+// The objects: records in the catalog, their names, and their bytes: a segment of memory each
+// (objects.cc), or a place in the memory of their arena (arena_objects.cc).
 // An object lives while it has a name or a reference (of a session or of a token); whoever takes
 // one of these away calls on `unlink` or `reference_dropped`, and the last one frees the object.
 #pragma once
@@ -12,10 +13,13 @@
 #include "absl/status/statusor.h"
 
 #include "daemon/accounts.h"
+#include "daemon/arena_memory.h"
 #include "daemon/catalog.h"
+#include "daemon/kinds.h"
 #include "daemon/ledger.h"
 #include "daemon/memory_gauge.h"
 #include "daemon/segment.h"
+#include "memory/object.h"
 #include "schemas/control.capnp.h"
 
 namespace shoal::daemon {
@@ -35,15 +39,17 @@ class Objects {
     Index creator = 0;         // slot
     bool may_use_all = false;  // not held to one uid's share of the segments
     std::int64_t now_ns = 0;
+    Traits traits{};  // of kinds that live in their arena, which have no size of their own
   };
 
   Objects(Catalog& catalog, const Ledger& ledger, Accounts& accounts, MemoryGauge& gauge,
-          SegmentStore& store, std::uint32_t segments_max)
+          SegmentStore& store, ArenaMemories& memories, std::uint32_t segments_max)
       : catalog_(catalog),
         ledger_(ledger),
         accounts_(accounts),
         gauge_(gauge),
         store_(store),
+        memories_(memories),
         segments_max_(segments_max) {}
 
   // The object has its name, but no reference yet: the caller attaches at once or calls
@@ -75,6 +81,17 @@ class Objects {
   [[nodiscard]] const ObjectRecord& record(Index index) const { return catalog_.objects[index]; }
   absl::Status seal(Index index);
 
+  [[nodiscard]] bool in_arena(Index index) const { return is_arena_kind(record(index).kind); }
+  // Of an object in an arena; all of it from the catalog.
+  [[nodiscard]] memory::ObjectView view(Index index) const;
+  // Nothing of the slot stays held in the object. True: something was. `died`: the process is no
+  // more, it did not merely give the object back.
+  absl::StatusOr<bool> recover(Index index, std::uint16_t slot, bool died);
+  // What recovery of the object looks at, in bytes.
+  [[nodiscard]] std::uint64_t recovery_bytes(Index index) const;
+  // Every object in an arena, of all arenas, is no more, and whoever waits in one is woken.
+  void close_arenas();
+
   // In byte order of the names, from the first that begins with `prefix` and is greater than
   // `after`. `visit(Index)` returns whether to go on; it is called only while names have the
   // prefix.
@@ -105,8 +122,14 @@ class Objects {
 
   State& state(Index index);
   Names& names(Index arena);
-  absl::Status check_new(const New& object) const;
-  void fill(ObjectRecord& record, const New& object, const Segment& segment) const;
+  absl::Status check_new_name(const New& object) const;
+  absl::Status check_new_segment(const New& object) const;
+  absl::StatusOr<Index> create_segment(const New& object);
+  absl::Status check_new_in_arena(const New& object) const;
+  absl::StatusOr<Index> create_in_arena(const New& object);
+  absl::Status lay_in_arena(Index index, const New& object, ArenaMemory& memory);
+  void retire_in_arena(Index index);
+  void fill(ObjectRecord& record, const New& object) const;
   absl::Status admit(std::uint64_t bytes);
   absl::StatusOr<Segment> take_segment(const SegmentSpec& spec, std::uint64_t bytes);
   void put_name(Index index, std::string_view name);
@@ -119,6 +142,7 @@ class Objects {
   Accounts& accounts_;
   MemoryGauge& gauge_;
   SegmentStore& store_;
+  ArenaMemories& memories_;
   std::uint32_t segments_max_;
   std::vector<State> states_;            // parallel to the object table
   std::vector<Names> names_;             // parallel to the arena table

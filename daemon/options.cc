@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "daemon/memory_gauge.h"
+#include "memory/layout.h"
 #include "schemas/limits.h"
 #include "schemas/text.h"
 
@@ -19,6 +20,7 @@ namespace {
 using protocol::text;
 
 constexpr std::uint64_t kWarmBytes = std::uint64_t{256} << 20;
+constexpr std::uint32_t kSlowWaitMs = 10'000;
 
 // Why a value was refused, or nothing.
 using Refusal = std::optional<std::string>;
@@ -30,6 +32,7 @@ struct Parsed {
   std::optional<std::uint64_t> memory_max;
   std::optional<std::uint64_t> warm_bytes;
   std::optional<std::uint64_t> quota;
+  std::optional<std::uint64_t> arena_size;
 };
 
 struct Flag {
@@ -91,6 +94,27 @@ Refusal parse_number(std::string_view value, Number least, Number most, Number& 
   return std::nullopt;
 }
 
+Refusal parse_duration_ms(std::string_view value, std::uint32_t& out) {
+  static constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
+      {"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}};
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc::result_out_of_range) return "is too large";
+  if (error != std::errc{}) return "is not a duration; give 0, or 500ms, 10s, 2min, 1h";
+  const std::string_view unit = value.substr(static_cast<std::size_t>(end - value.data()));
+  if (number == 0 && unit.empty()) {
+    out = 0;
+    return std::nullopt;
+  }
+  for (const auto& [name, milliseconds] : kUnits) {
+    if (unit != name) continue;
+    if (number > std::numeric_limits<std::uint32_t>::max() / milliseconds) return "is too large";
+    out = static_cast<std::uint32_t>(number * milliseconds);
+    return std::nullopt;
+  }
+  return text("has an unknown unit \"", unit, "\"; units are ms, s, min and h");
+}
+
 Refusal parse_bool(std::string_view value, bool& out) {
   if (value == "1" || value == "true" || value == "yes") {
     out = true;
@@ -132,6 +156,16 @@ constexpr auto kFlags = std::to_array<Flag>({
      [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.warm_bytes); }},
     {"quota", "SIZE", "quota of an arena that was given none (default: --memory-max)",
      [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.quota); }},
+    {"arena-size", "SIZE",
+     "how large the memory of locks, cells and arrays may grow, of each arena; it takes\n"
+     "none until it is used (default: 50%, at most 64GiB)",
+     [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.arena_size); }},
+    {"slow-wait", "DURATION",
+     "log who waits longer than that for a lock, an event and so on: 500ms, 10s, 2min;\n"
+     "0 logs none (default: 10s)",
+     [](Parsed& p, std::string_view v) -> Refusal {
+       return parse_duration_ms(v, p.options.slow_wait_ms);
+     }},
     {"mode", "MODE", "octal mode of the arena \"default\" (default: 0600)",
      [](Parsed& p, std::string_view v) -> Refusal {
        return parse_mode(v, 0666, p.options.default_mode);
@@ -270,6 +304,14 @@ absl::Status settle(Parsed& parsed, std::vector<std::string>* warnings) {
     return invalid(
         text(name, " is ", bytes, " bytes, more than --memory-max, which is ", options.memory_max));
   }
+  if (parsed.arena_size && (*parsed.arena_size < memory::kArenaBytesMin ||
+                            *parsed.arena_size > memory::kArenaBytesMax)) {
+    return invalid(text("--arena-size is ", *parsed.arena_size, " bytes; give ",
+                        memory::kArenaBytesMin, " to ", memory::kArenaBytesMax));
+  }
+  options.arena_size = parsed.arena_size.value_or(
+      std::clamp(parsed.memory_bytes / 2, memory::kArenaBytesMin, memory::kArenaBytesMax));
+  options.arena_size -= options.arena_size % memory::kChunkBytes;
   if (options.default_quota == 0) return invalid("--quota is 0; give a size, as in 1GiB");
   return absl::OkStatus();
 }
@@ -282,6 +324,7 @@ absl::StatusOr<Options> parse_options(std::span<const char* const> argv, const c
   Parsed parsed{};
   parsed.memory_bytes = memory_bytes != 0 ? memory_bytes : memory_limit().bytes;
   parsed.options.sessions_max = protocol::kSessionsMax;
+  parsed.options.slow_wait_ms = kSlowWaitMs;
   // Someone who asks for help may well have a flag or a variable wrong.
   for (std::size_t i = 1; i < argv.size(); ++i) {
     const std::string_view argument = argv[i];
@@ -314,7 +357,7 @@ std::string help_text() {
       "\nA flag beats its variable. SIZE is a number of bytes, or one followed by KiB, MiB, GiB "
       "or\n"
       "TiB (powers of 1024), or a percentage, as in 50%, of the smaller of RAM and the memory\n"
-      "cgroup's limit.\n";
+      "cgroup's limit. DURATION is a number followed by ms, s, min or h.\n";
   return out;
 }
 

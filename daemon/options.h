@@ -23,6 +23,8 @@ struct Options {
   std::uint64_t memory_max = 0;     // bytes of all segments, warm ones included
   std::uint64_t warm_bytes = 0;     // of them, kept warm when freed
   std::uint64_t default_quota = 0;  // of an arena that was given none
+  std::uint64_t arena_size = 0;     // of the memory of each arena, which is sparse
+  std::uint32_t slow_wait_ms = 0;   // a longer wait in an arena is logged; 0: none is
   mode_t default_mode = 0600;       // of the arena "default"
   mode_t socket_mode = kSocketModeByFolder;
   std::uint32_t sessions_max = 0;

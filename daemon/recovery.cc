@@ -13,8 +13,8 @@
 
 namespace shoal::daemon {
 
-absl::Status recover_object(const Segment& segment, const ObjectRecord& object,
-                            std::uint16_t slot) {
+absl::Status recover_segment(const Segment& segment, const ObjectRecord& object,
+                             std::uint16_t slot) {
   // A plain span of bytes has no owner words.
   if (object.kind != static_cast<std::uint16_t>(wire::Kind::SHAREABLE_LIST)) {
     return absl::OkStatus();
@@ -28,6 +28,13 @@ absl::Status recover_object(const Segment& segment, const ObjectRecord& object,
       memory::orphan(std::span(static_cast<std::byte*>(at), segment.size()), slot);
   ::munmap(at, segment.size());
   return status;
+}
+
+bool recover_in_arena(const memory::ObjectView& object, memory::Caller& manager, std::uint16_t slot,
+                      bool died) {
+  const std::uint32_t before = object.descriptor->recoveries.load();
+  memory::recover_object(object, manager, slot, died);
+  return object.descriptor->recoveries.load() != before;
 }
 
 }  // namespace shoal::daemon

@@ -54,11 +54,11 @@ absl::Status system_failed(const char* call, int why) {
                why == EMFILE || why == ENFILE ? "; raise the limit of open files" : "");
 }
 
-UniqueFd new_memfd(unsigned flags) {
+UniqueFd new_memfd(const char* name, unsigned flags) {
   flags |= MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  UniqueFd fd(::memfd_create("shoal-segment", flags | MFD_NOEXEC_SEAL));
+  UniqueFd fd(::memfd_create(name, flags | MFD_NOEXEC_SEAL));
   // Kernels before 6.3 do not know the flag.
-  if (!fd.valid() && errno == EINVAL) fd.reset(::memfd_create("shoal-segment", flags));
+  if (!fd.valid() && errno == EINVAL) fd.reset(::memfd_create(name, flags));
   return fd;
 }
 
@@ -157,14 +157,14 @@ absl::StatusOr<Segment> make_segment(const SegmentSpec& spec) {
   int why = 0;
   std::string refused;
   if (spec.huge_pages) {
-    UniqueFd fd = new_memfd(MFD_HUGETLB | kHugePage2MiB);
+    UniqueFd fd = new_memfd(spec.name, MFD_HUGETLB | kHugePage2MiB);
     why = errno;
     if (fd.valid() && fill(fd.get(), spec, round_up(spec.size, kHugePageBytes), why)) {
       return Segment(spec, std::move(fd), kHugePageBytes);
     }
     refused = why_no_huge_pages(why);
   }
-  UniqueFd fd = new_memfd(0);
+  UniqueFd fd = new_memfd(spec.name, 0);
   if (!fd.valid()) return system_failed("memfd_create", errno);
   if (!fill(fd.get(), spec, spec.size, why)) {
     const bool exhaustion = why == ENOSPC || why == ENOMEM || why == EINTR || why == EFBIG;

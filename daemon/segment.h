@@ -34,6 +34,8 @@ struct SegmentSpec {
   bool huge_pages = false;
   int numa_node = -1;  // -1: any
   uid_t uid = 0;       // of the creator
+  // What /proc calls it. Tools find session pages by theirs (client/inspect.cc).
+  const char* name = "shoal-segment";
 };
 
 class Segment {

@@ -37,7 +37,7 @@ void Service::handle(Connection& peer, wire::Request::Reader request, Answer& an
             .request = request,
             .reply = answer.message.initRoot<wire::Reply>(),
             .answer = answer};
-  answer.has_reply = !request.isRelease();
+  answer.has_reply = !request.isRelease() && !request.isPoke();
   call.reply.setId(request.getId());
   const absl::Status status = dispatch(call);
   if (!status.ok()) fail(call, status);
@@ -77,6 +77,13 @@ absl::Status Service::dispatch(Call& call) {
       return release(call, request.getRelease());
     case wire::Request::DESCRIPTOR:
       return descriptor(call, request.getDescriptor());
+    case wire::Request::ARENA_MAP:
+      return arena_map(call, checked(request.getArenaMap()));
+    case wire::Request::WATCH:
+      return watch(call, request.getWatch());
+    case wire::Request::POKE:
+      poke(call, request.getPoke());
+      return absl::OkStatus();
     case wire::Request::LIST:
       return list(call, request.getList());
     case wire::Request::STAT:
@@ -126,6 +133,8 @@ absl::Status Service::dispatch_administration(Call& call) {
       return arena_stat(call, view(request.getArenaStat()));
     case wire::Request::CLIENTS:
       return clients(call, request.getClients());
+    case wire::Request::WAITS:
+      return waits(call, request.getWaits());
     case wire::Request::USAGE:
       return usage(call);
     case wire::Request::LIMITS:

@@ -2,7 +2,8 @@
 // so that tests and fuzzers can call it with any request at all.
 //
 // Handlers are grouped in service_session.cc (hello, inherit), service_objects.cc (create, open,
-// unlink, ...) and service_admin.cc (arenas, clients, usage, limits).
+// unlink, ...), service_listing.cc (list, stat), service_arena.cc (what has to do with the memory
+// of arenas) and service_admin.cc (arenas, clients, usage, limits).
 #pragma once
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <capnp/message.h>
 
 #include "daemon/accounts.h"
+#include "daemon/arena_memory.h"
 #include "daemon/arenas.h"
 #include "daemon/catalog.h"
 #include "daemon/identity.h"
@@ -21,8 +23,10 @@
 #include "daemon/objects.h"
 #include "daemon/sessions.h"
 #include "daemon/tokens.h"
+#include "daemon/watches.h"
 #include "schemas/control.capnp.h"
 #include "schemas/limits.h"
+#include "schemas/text.h"
 #include "schemas/unique_fd.h"
 
 namespace shoal::daemon {
@@ -57,8 +61,10 @@ struct Parts {
   Catalog& catalog;
   Accounts& accounts;
   Arenas& arenas;
+  ArenaMemories& memories;
   Ledger& ledger;
   Objects& objects;
+  Watches& watches;
   Tokens& tokens;
   Sessions& sessions;
   MemoryGauge& gauge;
@@ -99,10 +105,17 @@ class Service {
   absl::Status share(Call& call, wire::Share::Reader share);
   absl::Status descriptor(Call& call, wire::Descriptor::Reader descriptor);
   absl::Status seal(Call& call, std::uint64_t object);
+
+  absl::Status arena_map(Call& call, wire::Access access);
+  absl::Status watch(Call& call, std::uint64_t object);
+  void poke(const Call& call, std::uint64_t object);
+  absl::Status waits(Call& call, wire::Page::Reader page);
+  void end_use(const Call& call, Index object, bool all);
   absl::Status attach(Call& call, Index object, wire::Access access, bool created);
   absl::Status fill_attached(Call& call, Index object, wire::Access access, bool created);
-  absl::Status check_open(const Call& call, Index object, wire::Kind kind,
-                          wire::Access access) const;
+  // `fingerprint` empty: any.
+  absl::Status check_open(const Call& call, Index object, wire::Kind kind, wire::Access access,
+                          std::string_view fingerprint) const;
   absl::StatusOr<Index> held(const Call& call, std::uint64_t object, bool writable) const;
   absl::StatusOr<Index> named(const Call& call, std::string_view name) const;
 
@@ -136,6 +149,20 @@ struct Service::Call {
 inline std::uint32_t shown(std::uint64_t count) {
   constexpr std::uint64_t kMost = 0xffffffff;
   return static_cast<std::uint32_t>(count < kMost ? count : kMost);
+}
+
+// A peer may send any number for an enum.
+inline wire::Access checked(wire::Access access) {
+  return access == wire::Access::READ_WRITE ? access : wire::Access::READ_ONLY;
+}
+
+inline bool is_writable(const AttachmentRecord& attachment) {
+  return attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
+}
+
+inline absl::Status object_gone(std::uint64_t id) {
+  return protocol::error(absl::StatusCode::kNotFound, "object ", id,
+                         " is gone, or was never there");
 }
 
 inline std::string_view view(capnp::Text::Reader text) { return {text.begin(), text.size()}; }

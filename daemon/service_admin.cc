@@ -23,6 +23,7 @@ void Service::describe(wire::Arena::Builder out, Index arena) const {
   out.setObjects(use.objects);
   out.setSessions(use.sessions);
   out.setCreatedNs(record.created_ns);
+  out.setArenaBytes(parts_.memories.arena_bytes());
 }
 
 absl::Status Service::arena_create(Call& call, wire::ArenaCreate::Reader arena) {
@@ -73,6 +74,8 @@ absl::Status Service::arena_change(Call& call, wire::ArenaChange::Reader change)
                             ? parts_.arenas.change_mode(name, change.getMode(), call.peer.who)
                             : parts_.arenas.change_quota(name, change.getQuota(), call.peer.who);
   if (!status.ok()) return status;
+  ArenaMemory* const memory = parts_.memories.find(parts_.arenas.find(name));
+  if (change.isQuota() && memory != nullptr) memory->set_quota(change.getQuota());
   parts_.log(Level::kInfo, "arena.change",
              {{"arena", name},
               {change.isMode() ? "mode" : "quota",
@@ -83,8 +86,10 @@ absl::Status Service::arena_change(Call& call, wire::ArenaChange::Reader change)
 }
 
 absl::Status Service::arena_remove(Call& call, std::string_view name) {
+  const Index arena = parts_.arenas.find(name);
   absl::Status status = parts_.arenas.remove(name, call.peer.who);
   if (!status.ok()) return status;
+  parts_.memories.remove(arena);
   parts_.log(Level::kInfo, "arena.remove", {{"arena", name}, {"uid", call.peer.who.uid}});
   call.reply.setDone();
   return absl::OkStatus();
@@ -184,11 +189,23 @@ absl::Status Service::limits(Call& call) {
        parts_.catalog.attachments.used()},
       {"arenas", "arenas", parts_.catalog.arenas.capacity(), true, arenas_used},
       {"objects per arena", "objects", protocol::kObjectsPerArenaMax, false, 0},
-      {"segments", "segments", parts_.objects.segments_max(), true, parts_.objects.count()},
+      {"arena size", "bytes", parts_.memories.arena_bytes(), false, 0},
+      {"objects", "objects", parts_.catalog.objects.capacity(), true, parts_.objects.count()},
+      {"segments", "segments", parts_.objects.segments_max(), true, parts_.accounts.segments()},
       {"segment size", "bytes", protocol::kSegmentBytesMax, false, 0},
       {"tokens", "tokens", parts_.catalog.tokens.capacity(), true, parts_.catalog.tokens.used()},
       {"token validity", "seconds", static_cast<std::uint64_t>(protocol::kTokenSecondsMax), false,
        0},
+      {"watches", "objects", parts_.watches.watches_max(), true, parts_.watches.count()},
+      {"watches per session", "objects", protocol::kWatchesPerSessionMax, false, 0},
+      {"threads per session", "threads", memory::kThreadsMax, false, 0},
+      {"owned permits", "permits", protocol::kOwnedPermitsMax, false, 0},
+      {"plain permits", "permits", protocol::kPlainPermitsMax, false, 0},
+      {"parties of a barrier", "parties", protocol::kPartiesMax, false, 0},
+      {"readers of a shared lock", "sessions", protocol::kSharersMax, false, 0},
+      {"waiters in a condition", "threads", protocol::kWaitersMax, false, 0},
+      {"cell size", "bytes", protocol::kCellBytesMax, false, 0},
+      {"fingerprint length", "bytes", protocol::kFingerprintBytesMax, false, 0},
       {"name length", "bytes", protocol::kNameBytesMax, false, 0},
       {"label length", "bytes", protocol::kLabelBytesMax, false, 0},
   };

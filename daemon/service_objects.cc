@@ -1,48 +1,18 @@
 // See service.h. Here: what clients do with objects.
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <span>
 
 #include "daemon/clock.h"
+#include "daemon/kinds.h"
 #include "daemon/service.h"
 #include "schemas/names.h"
 #include "schemas/text.h"
 
 namespace shoal::daemon {
-namespace {
 
 using protocol::error;
 using protocol::printable;
-
-const char* kind_name(std::uint16_t kind) {
-  switch (static_cast<wire::Kind>(kind)) {
-    case wire::Kind::SHARED_MEMORY:
-      return "SharedMemory";
-    case wire::Kind::SHAREABLE_LIST:
-      return "ShareableList";
-    default:
-      return "object of unknown kind";
-  }
-}
-
-bool is_kind(wire::Kind kind) {
-  return kind == wire::Kind::SHARED_MEMORY || kind == wire::Kind::SHAREABLE_LIST;
-}
-
-bool is_writable(const AttachmentRecord& attachment) {
-  return attachment.access == static_cast<std::uint32_t>(wire::Access::READ_WRITE);
-}
-
-// A peer may send any number for an enum.
-wire::Access checked(wire::Access access) {
-  return access == wire::Access::READ_WRITE ? access : wire::Access::READ_ONLY;
-}
-
-absl::Status gone(std::uint64_t id) {
-  return error(absl::StatusCode::kNotFound, "object ", id, " is gone, or was never there");
-}
-
-}  // namespace
 
 absl::StatusOr<Index> Service::named(const Call& call, std::string_view name) const {
   if (absl::Status status = protocol::check_name("object", name); !status.ok()) return status;
@@ -56,7 +26,7 @@ absl::StatusOr<Index> Service::named(const Call& call, std::string_view name) co
 absl::StatusOr<Index> Service::held(const Call& call, std::uint64_t id, bool writable) const {
   const Index object = parts_.objects.get(id);
   const Index attachment = object == 0 ? 0 : parts_.ledger.find(call.peer.slot, object);
-  if (attachment == 0) return gone(id);
+  if (attachment == 0) return object_gone(id);
   if (writable && !is_writable(parts_.catalog.attachments[attachment])) {
     return error(absl::StatusCode::kPermissionDenied, "object \"",
                  parts_.objects.record(object).name.view(),
@@ -74,12 +44,14 @@ absl::Status Service::create(Call& call, wire::Create::Reader create) {
     const Index existing = parts_.objects.find(arena, name);
     if (existing != 0) {
       const wire::Access access = checked(create.getOpenAccess());
-      absl::Status status = check_open(call, existing, create.getKind(), access);
+      absl::Status status =
+          check_open(call, existing, create.getKind(), access, view(create.getFingerprint()));
       return status.ok() ? attach(call, existing, access, /*created=*/false) : status;
     }
   }
   if (absl::Status status = require_right(call, /*write=*/true); !status.ok()) return status;
-  if (!is_kind(create.getKind())) {
+  const auto kind = static_cast<std::uint16_t>(create.getKind());
+  if (!is_segment_kind(kind) && !is_arena_kind(kind)) {
     return error(absl::StatusCode::kInvalidArgument, "object \"", printable(name),
                  "\": this manager does not know its kind");
   }
@@ -87,19 +59,25 @@ absl::Status Service::create(Call& call, wire::Create::Reader create) {
     return error(absl::StatusCode::kInvalidArgument, "object \"", printable(name),
                  "\": this manager does not know its lifetime");
   }
-  const absl::StatusOr<Index> object =
-      parts_.objects.create({.name = name,
-                             .arena = arena,
-                             .kind = create.getKind(),
-                             .lifetime = create.getLifetime(),
-                             .size_bytes = create.getSize(),
-                             .sealable = create.getSealable(),
-                             .sparse = create.getSparse(),
-                             .huge_pages = create.getHugePages(),
-                             .numa_node = create.getNumaNode(),
-                             .creator = slot,
-                             .may_use_all = parts_.arenas.is_administrator(call.peer.who),
-                             .now_ns = wall_ns()});
+  const capnp::Data::Reader initial = create.getInitial();
+  const absl::StatusOr<Index> object = parts_.objects.create(
+      {.name = name,
+       .arena = arena,
+       .kind = create.getKind(),
+       .lifetime = create.getLifetime(),
+       .size_bytes = create.getSize(),
+       .sealable = create.getSealable(),
+       .sparse = create.getSparse(),
+       .huge_pages = create.getHugePages(),
+       .numa_node = create.getNumaNode(),
+       .creator = slot,
+       .may_use_all = parts_.arenas.is_administrator(call.peer.who),
+       .now_ns = wall_ns(),
+       .traits = {.parameter = create.getParameter(),
+                  .flags = create.getFlags(),
+                  .fingerprint = view(create.getFingerprint()),
+                  .element_bytes = create.getElementBytes(),
+                  .initial = std::as_bytes(std::span(initial.begin(), initial.size()))}});
   if (!object.ok()) return object.status();
   absl::Status status = attach(call, *object, wire::Access::READ_WRITE, /*created=*/true);
   if (!status.ok()) parts_.objects.unlink(*object);
@@ -107,12 +85,17 @@ absl::Status Service::create(Call& call, wire::Create::Reader create) {
 }
 
 absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind,
-                                 wire::Access access) const {
+                                 wire::Access access, std::string_view fingerprint) const {
   const ObjectRecord& record = parts_.objects.record(object);
   if (kind != wire::Kind::UNKNOWN && record.kind != static_cast<std::uint16_t>(kind)) {
     return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(), "\" is a ",
                  kind_name(record.kind), ", not a ", kind_name(static_cast<std::uint16_t>(kind)),
                  "; open it as what it is");
+  }
+  if (!fingerprint.empty() && fingerprint != record.type()) {
+    return error(absl::StatusCode::kFailedPrecondition, kind_name(record.kind), " \"",
+                 record.name.view(), "\" is of type \"", record.type(), "\", not of \"",
+                 printable(fingerprint), "\"; open it as what it is");
   }
   if (access == wire::Access::READ_ONLY) return absl::OkStatus();
   if (record.sealed != 0) {
@@ -129,7 +112,8 @@ absl::Status Service::open(Call& call, wire::Open::Reader open) {
   const absl::StatusOr<Index> object = named(call, view(open.getName()));
   if (!object.ok()) return object.status();
   const wire::Access access = checked(open.getAccess());
-  absl::Status status = check_open(call, *object, open.getKind(), access);
+  absl::Status status =
+      check_open(call, *object, open.getKind(), access, view(open.getFingerprint()));
   return status.ok() ? attach(call, *object, access, /*created=*/false) : status;
 }
 
@@ -149,7 +133,8 @@ absl::Status Service::open_token(Call& call, wire::Open::Reader open) {
     return error(absl::StatusCode::kPermissionDenied,
                  "the token was shared by a read-only holder; open it with read-only access");
   }
-  absl::Status status = check_open(call, object, open.getKind(), access);
+  absl::Status status =
+      check_open(call, object, open.getKind(), access, view(open.getFingerprint()));
   if (status.ok()) status = attach(call, object, access, /*created=*/false);
   if (status.ok()) parts_.tokens.take(token);
   return status;
@@ -171,13 +156,28 @@ absl::Status Service::attach(Call& call, Index object, wire::Access access, bool
 }
 
 absl::Status Service::fill_attached(Call& call, Index object, wire::Access access, bool created) {
+  const ObjectRecord& record = parts_.objects.record(object);
+  if (parts_.objects.in_arena(object)) {
+    auto out = call.reply.initAttached();
+    out.setObject(parts_.objects.id(object));
+    out.setKind(static_cast<wire::Kind>(record.kind));
+    out.setSize(record.size_bytes);
+    out.setAccess(access);
+    out.setCreated(created);
+    out.setResident(true);
+    out.setParameter(record.parameter);
+    out.setFlags(record.flags);
+    out.setFingerprint(std::string(record.type()).c_str());
+    out.setElementBytes(record.element_bytes);
+    out.setBlock(record.block);
+    return absl::OkStatus();
+  }
   Segment& segment = parts_.objects.segment(object);
   segment.given_to(call.peer.who.uid);
   absl::StatusOr<protocol::UniqueFd> descriptor =
       parts_.objects.store().descriptor(segment, access == wire::Access::READ_WRITE);
   if (!descriptor.ok()) return descriptor.status();
   call.answer.descriptors[0] = *std::move(descriptor);
-  const ObjectRecord& record = parts_.objects.record(object);
   auto out = call.reply.initAttached();
   out.setObject(parts_.objects.id(object));
   out.setKind(static_cast<wire::Kind>(record.kind));
@@ -233,7 +233,11 @@ absl::Status Service::unlink(Call& call, wire::Unlink::Reader unlink) {
 
 absl::Status Service::release(Call& call, wire::Release::Reader release) {
   const Index object = parts_.objects.get(release.getObject());
-  if (object != 0 && checked(release.getAccess()) == wire::Access::READ_ONLY) {
+  const bool reads = checked(release.getAccess()) == wire::Access::READ_ONLY;
+  if (object != 0 && (reads || release.getCount() == 0)) {
+    end_use(call, object, release.getCount() == 0);
+  }
+  if (object != 0 && reads) {
     parts_.ledger.end_writing(call.peer.slot, object);
   }
   if (object != 0 && parts_.ledger.lower(call.peer.slot, object, release.getCount()) > 0) {
@@ -272,6 +276,12 @@ absl::Status Service::descriptor(Call& call, wire::Descriptor::Reader wanted) {
   const bool writable = checked(wanted.getAccess()) == wire::Access::READ_WRITE;
   const absl::StatusOr<Index> object = held(call, wanted.getObject(), writable);
   if (!object.ok()) return object.status();
+  if (parts_.objects.in_arena(*object)) {
+    const ObjectRecord& record = parts_.objects.record(*object);
+    return error(absl::StatusCode::kFailedPrecondition, kind_name(record.kind), " \"",
+                 record.name.view(),
+                 "\" has no descriptor of its own: it lives in the memory of its arena");
+  }
   return fill_attached(call, *object, checked(wanted.getAccess()), /*created=*/false);
 }
 
@@ -285,6 +295,7 @@ absl::Status Service::seal(Call& call, std::uint64_t id) {
   const absl::StatusOr<Index> object = held(call, id, /*writable=*/true);
   if (!object.ok()) return object.status();
   const ObjectRecord& record = parts_.objects.record(*object);
+  if (parts_.objects.in_arena(*object)) return parts_.objects.seal(*object);
   if (record.sealable == 0) {
     return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
                  "\" was not created sealable");
@@ -303,104 +314,6 @@ absl::Status Service::seal(Call& call, std::uint64_t id) {
   // The caller has replaced its mapping by a read-only one.
   parts_.ledger.end_writing(call.peer.slot, *object);
   call.reply.setDone();
-  return absl::OkStatus();
-}
-
-void Service::describe(wire::Object::Builder out, Index object) const {
-  const ObjectRecord& record = parts_.objects.record(object);
-  const Ledger::Total total = parts_.ledger.of_object(object);
-  out.setId(parts_.objects.id(object));
-  if (record.named != 0) out.setName(std::string(record.name.view()).c_str());
-  out.setKind(static_cast<wire::Kind>(record.kind));
-  out.setSize(record.size_bytes);
-  out.setCommitted(record.committed_bytes);
-  out.setLifetime(static_cast<wire::Lifetime>(record.lifetime));
-  out.setReferences(shown(total.references + parts_.objects.tokens(object)));
-  out.setSessions(total.attachments);
-  out.setTokens(parts_.objects.tokens(object));
-  out.setSealable(record.sealable != 0);
-  out.setSealed(record.sealed != 0 || parts_.objects.segment(object).sealed());
-  out.setSparse(record.sparse != 0);
-  out.setPageSize(record.page_size_bytes);
-  out.setNumaNode(record.numa_node);
-  out.setCreatedNs(record.created_ns);
-  out.setCreatorPid(record.creator_pid);
-  out.setCreatorUid(record.creator_uid);
-  out.setArena(std::string(parts_.catalog.arenas[record.arena].name.view()).c_str());
-}
-
-absl::Status Service::list(Call& call, wire::Listing::Reader listing) {
-  if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
-  const std::string_view prefix = view(listing.getPrefix());
-  if (absl::Status status = protocol::check_prefix(prefix); !status.ok()) return status;
-  const Index arena = parts_.sessions.record(call.peer.slot).arena;
-  const std::uint32_t asked = listing.getMost() == 0 ? protocol::kListPageMax : listing.getMost();
-  const std::size_t most = std::min(asked, protocol::kListPageMax);
-  std::vector<Index> page;
-  if (listing.getAnonymous()) {
-    // Few objects have no name; to find them the table is walked, a page at a time.
-    for (Index i = index_of(listing.getAfterObject()) + 1;
-         i < parts_.catalog.objects.end() && page.size() <= most; ++i) {
-      const bool wanted = parts_.catalog.objects.in_use(i) &&
-                          parts_.objects.record(i).arena == arena &&
-                          parts_.objects.record(i).named == 0;
-      if (wanted) page.push_back(i);
-    }
-  } else {
-    parts_.objects.for_each_named(arena, prefix, view(listing.getAfter()), [&](Index object) {
-      page.push_back(object);
-      return page.size() <= most;
-    });
-  }
-  auto out = call.reply.initObjects();
-  out.setMore(page.size() > most);
-  page.resize(std::min(page.size(), most));
-  auto objects = out.initObjects(static_cast<unsigned>(page.size()));
-  for (std::size_t i = 0; i < page.size(); ++i) {
-    describe(objects[static_cast<unsigned>(i)], page[i]);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Service::stat(Call& call, wire::Target::Reader target) {
-  if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
-  Index object = 0;
-  if (target.isName()) {
-    const absl::StatusOr<Index> found = named(call, view(target.getName()));
-    if (!found.ok()) return found.status();
-    object = *found;
-  } else if (!target.isObject()) {
-    return unknown_kind(call);
-  } else {
-    object = parts_.objects.get(target.getObject());
-    const bool visible =
-        object != 0 &&
-        parts_.arenas.rights(parts_.objects.record(object).arena, call.peer.who).read;
-    if (!visible) return gone(target.getObject());
-  }
-  std::vector<const AttachmentRecord*> page;
-  parts_.ledger.for_each_of_object(object, [&](const AttachmentRecord& attachment) {
-    page.push_back(&attachment);
-    return page.size() < protocol::kListPageMax;
-  });
-  auto out = call.reply.initHolders();
-  describe(out.initObject(), object);
-  out.setMore(parts_.ledger.of_object(object).attachments -
-              static_cast<std::uint32_t>(page.size()));
-  auto holders = out.initHolders(static_cast<unsigned>(page.size()));
-  for (std::size_t i = 0; i < page.size(); ++i) {
-    const Index slot = page[i]->slot;
-    const SessionRecord& session = parts_.sessions.record(slot);
-    auto holder = holders[static_cast<unsigned>(i)];
-    holder.setSession(parts_.sessions.id(slot));
-    holder.setPid(session.pid);
-    holder.setUid(session.uid);
-    holder.setLabel(std::string(parts_.sessions.label(slot)).c_str());
-    holder.setSinceNs(page[i]->since_ns);
-    holder.setReferences(page[i]->count);
-    holder.setAccess(static_cast<wire::Access>(page[i]->access));
-    holder.setState(std::string(parts_.sessions.state_name(slot)).c_str());
-  }
   return absl::OkStatus();
 }
 

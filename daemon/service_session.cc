@@ -113,7 +113,10 @@ absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
       gone.push_back(wanted.getObject());
       continue;
     }
-    parts_.objects.segment(object).given_to(call.peer.who.uid);  // a fork may change its uid
+    // A fork may change its uid.
+    if (!parts_.objects.in_arena(object)) {
+      parts_.objects.segment(object).given_to(call.peer.who.uid);
+    }
     const bool writable = parts_.catalog.attachments[held].access ==
                           static_cast<std::uint32_t>(wire::Access::READ_WRITE);
     const bool wants_writable = wanted.getAccess() == wire::Access::READ_WRITE;
@@ -141,6 +144,7 @@ absl::Status Service::ping(Call& call) {
   out.setStartedNs(info_.started_ns);
   out.setSessions(parts_.catalog.sessions.used());
   out.setObjects(parts_.objects.count());
+  out.setManager(parts_.memories.manager());
   return absl::OkStatus();
 }
 

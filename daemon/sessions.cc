@@ -11,11 +11,11 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/kinds.h"
 #include "daemon/liveness.h"
 #include "daemon/random.h"
-#include "daemon/recovery.h"
-#include "memory/session_page.h"
-#include "schemas/protocol.h"
+#include "daemon/session_page.h"
+#include "schemas/limits.h"
 #include "schemas/text.h"
 
 namespace shoal::daemon {
@@ -26,8 +26,9 @@ using protocol::UniqueFd;
 
 // Objects recovered or references dropped before others get their turn: well below a millisecond.
 constexpr int kAtOnce = 32;
-// What one uid other than root and the manager's may have of all sessions.
-constexpr std::uint32_t kShareOfOneUid = 4;
+// And bytes of them that are looked at; and threads.
+constexpr std::uint64_t kBytesAtOnce = std::uint64_t{256} << 10;
+constexpr std::uint32_t kThreadsAtOnce = 512;
 
 absl::Status no_descriptor(const char* what) {
   return error(absl::StatusCode::kResourceExhausted, "the manager cannot make a ", what, ": ",
@@ -44,7 +45,8 @@ Sessions::Runtime& Sessions::runtime(Index slot) {
 absl::StatusOr<Sessions::Opened> Sessions::open(const Identity& who, New session,
                                                 bool may_use_all) {
   const std::uint32_t of_uid = accounts_.user(who.uid).sessions;
-  const std::uint32_t most = may_use_all ? sessions_max_ : sessions_max_ / kShareOfOneUid;
+  const std::uint32_t most =
+      protocol::most_of_one_uid(protocol::Shared::kSessions, sessions_max_, may_use_all);
   if (catalog_.sessions.used() >= sessions_max_ || of_uid >= most) {
     return error(absl::StatusCode::kResourceExhausted, "there are ", catalog_.sessions.used(),
                  " sessions, ", of_uid, " of uid ", who.uid, "; the limit \"sessions\" is ",
@@ -65,16 +67,18 @@ absl::StatusOr<Sessions::Opened> Sessions::open(const Identity& who, New session
   }
   SessionRecord& record = catalog_.sessions[slot];
   ++record.generation;
-  const memory::SessionPage content{.magic = memory::kSessionPageMagic,
-                                    .layout = protocol::kLayoutVersion,
-                                    .slot = static_cast<std::uint16_t>(slot),
-                                    .reserved = 0,
-                                    .session = id(slot)};
-  absl::StatusOr<Segment> page = make_segment({.size = memory::kSessionPageBytes});
+  absl::StatusOr<Segment> page = make_session_page(
+      {.slot = static_cast<std::uint16_t>(slot),
+       .session = id(slot),
+       .pid = static_cast<std::uint32_t>(who.pid),
+       .arena = session.arena == 0
+                    ? 0
+                    : make_id(catalog_.arenas[session.arena].generation, session.arena),
+       .manager = memories_.manager()});
   absl::StatusOr<UniqueFd> lent = page.ok() ? reopen(page->fd(), /*writable=*/true) : page.status();
-  if (!lent.ok() || ::pwrite(page->fd(), &content, sizeof content, 0) != sizeof content) {
+  if (!lent.ok()) {
     catalog_.sessions.free(slot);
-    return lent.ok() ? no_descriptor("session page") : lent.status();
+    return lent.status();
   }
   fresh.page = *std::move(page);
   opened.page = *std::move(lent);
@@ -204,19 +208,66 @@ Sessions::Step Sessions::next(Index slot) {
   return Step::kDrain;
 }
 
+// What the threads of the dead session were allocating; before the locks that they held, so that
+// what those cover stands still. Whether there are more threads to look at.
+bool Sessions::recover_intents(Index slot) {
+  Runtime& session = runtime(slot);
+  ArenaMemory* const memory = memories_.find(record(slot).arena);
+  const std::uint32_t end = threads_used(session.page.fd());
+  if (memory == nullptr || session.next_thread >= end) return false;
+  const std::uint32_t first = session.next_thread;
+  session.next_thread = std::min(end, first + kThreadsAtOnce);
+  const memory::Reaches reaches{
+      .reaches =
+          [](void* objects, std::uint64_t id, std::uint32_t part, std::uint64_t block) {
+            const auto& known = *static_cast<const Objects*>(objects);
+            const Index index = known.get(id);
+            return index != 0 && part == 0 && known.record(index).block == block;
+          },
+      .context = &objects_};
+  const absl::Status status = for_each_intent(
+      session.page.fd(), first, session.next_thread,
+      [&](std::uint32_t thread, memory::ThreadRecord& record) {
+        memory->recover_intents(record, memory::owner_of(static_cast<std::uint16_t>(slot), thread),
+                                reaches);
+      });
+  if (!status.ok()) {
+    log_(Level::kWarning, "session.recovery", {{"session", id(slot)}, {"why", status.message()}});
+  }
+  return session.next_thread < end;
+}
+
+void Sessions::recover_object(Index slot, Index object) {
+  const absl::StatusOr<bool> freed =
+      objects_.recover(object, static_cast<std::uint16_t>(slot), /*died=*/true);
+  if (!freed.ok()) {
+    log_(Level::kWarning, "object.recovery",
+         {{"object", objects_.id(object)}, {"why", freed.status().message()}});
+    return;
+  }
+  watches_.check(object);
+  if (!*freed) return;
+  const ObjectRecord& what = objects_.record(object);
+  log_(Level::kInfo, "object.recovered",
+       {{"object", objects_.id(object)},
+        {"kind", kind_name(what.kind)},
+        {"name", what.named != 0 ? what.name.view() : std::string_view()},
+        {"session", id(slot)},
+        {"pid", record(slot).pid}});
+}
+
 bool Sessions::recover_some(Index slot) {
   Runtime& session = runtime(slot);
+  watches_.end_session(slot);
+  if (recover_intents(slot)) return true;
   if (objects_.end_of_creator(slot, kAtOnce)) return true;
-  for (int i = 0; i < kAtOnce && !session.to_recover.empty(); ++i) {
+  std::uint64_t bytes = 0;
+  for (int i = 0; i < kAtOnce && bytes < kBytesAtOnce && !session.to_recover.empty(); ++i) {
     // The dead session's own reference keeps the object there.
     const Index object = session.to_recover.back();
     session.to_recover.pop_back();
-    const absl::Status status = recover_object(objects_.segment(object), objects_.record(object),
-                                               static_cast<std::uint16_t>(slot));
-    if (!status.ok()) {
-      log_(Level::kWarning, "object.recovery",
-           {{"object", objects_.id(object)}, {"why", status.message()}});
-    }
+    bytes += objects_.recovery_bytes(object);
+    recover_object(slot, object);
   }
   session.recovering = !session.to_recover.empty();
   session.recovered = !session.recovering;

@@ -17,11 +17,13 @@
 #include "absl/status/statusor.h"
 
 #include "daemon/accounts.h"
+#include "daemon/arena_memory.h"
 #include "daemon/catalog.h"
 #include "daemon/identity.h"
 #include "daemon/ledger.h"
 #include "daemon/log.h"
 #include "daemon/objects.h"
+#include "daemon/watches.h"
 #include "schemas/unique_fd.h"
 
 namespace shoal::daemon {
@@ -44,11 +46,13 @@ class Sessions {
     std::uint64_t words[2] = {};
   };
 
-  Sessions(Catalog& catalog, Ledger& ledger, Objects& objects, Accounts& accounts, Log& log,
-           std::uint32_t sessions_max)
+  Sessions(Catalog& catalog, Ledger& ledger, Objects& objects, ArenaMemories& memories,
+           Watches& watches, Accounts& accounts, Log& log, std::uint32_t sessions_max)
       : catalog_(catalog),
         ledger_(ledger),
         objects_(objects),
+        memories_(memories),
+        watches_(watches),
         accounts_(accounts),
         log_(log),
         sessions_max_(sessions_max) {}
@@ -93,6 +97,7 @@ class Sessions {
   [[nodiscard]] std::string_view state_name(Index slot) const;
   [[nodiscard]] int pidfd(Index slot) { return runtime(slot).pidfd.get(); }
   [[nodiscard]] int life(Index slot) { return runtime(slot).life.get(); }
+  [[nodiscard]] int page(Index slot) { return runtime(slot).page.fd(); }
   [[nodiscard]] bool connected(Index slot) { return runtime(slot).connected; }
   // Whether this very session may still ask for something: what is made for a dead one, nobody
   // ends.
@@ -115,16 +120,21 @@ class Sessions {
     bool recovered = false;
     bool draining = false;
     bool quarantined = false;
+    std::uint32_t next_thread = 1;  // whose allocations are taken back next
     std::vector<Index> to_recover;  // objects it could write
   };
 
   Runtime& runtime(Index slot);
   bool maps_page(Index slot);
+  bool recover_intents(Index slot);
+  void recover_object(Index slot, Index object);
   void set_state(Index slot, SessionState state);
 
   Catalog& catalog_;
   Ledger& ledger_;
   Objects& objects_;
+  ArenaMemories& memories_;
+  Watches& watches_;
   Accounts& accounts_;
   Log& log_;
   std::uint32_t sessions_max_;

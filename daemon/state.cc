@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "daemon/clock.h"
+#include "daemon/random.h"
 #include "schemas/limits.h"
 
 namespace shoal::daemon {
@@ -25,7 +26,8 @@ DescriptorBudget DescriptorBudget::of(std::uint64_t descriptors, std::uint32_t s
   return {.segments = at_most(free / 2, protocol::kSegmentsMax),
           .sessions = at_most(free * 3 / 8 / kDescriptorsPerSession,
                               std::min(sessions_max, protocol::kSessionsMax)),
-          .ungreeted = at_most(free / 8, protocol::kUngreetedMax)};
+          .ungreeted = at_most(free / 16, protocol::kUngreetedMax),
+          .watches = at_most(free / 16, protocol::kWatchesMax)};
 }
 
 State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& budget, Log& log_to)
@@ -34,10 +36,16 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
       store(options.warm_bytes),
       accounts(catalog, options.memory_max),
       arenas(catalog, accounts, ::geteuid()),
+      memories(catalog, accounts,
+               {.arena_bytes = options.arena_size,
+                .warm_bytes = options.warm_bytes,
+                .manager = random_word()}),
       ledger(catalog),
-      objects(catalog, ledger, accounts, gauge, store, budget.segments),
+      objects(catalog, ledger, accounts, gauge, store, memories, budget.segments),
+      watches(catalog, objects, log, budget.watches),
       tokens(catalog, objects),
-      sessions(catalog, ledger, objects, accounts, log, budget.sessions) {
+      sessions(catalog, ledger, objects, memories, watches, accounts, log, budget.sessions),
+      slow_waits(catalog, sessions, objects, log, options.slow_wait_ms) {
   // The table of arenas is empty and the name is good: this cannot fail.
   (void)arenas.create({.name = kDefaultArena,
                        .mode = options.default_mode,
@@ -45,6 +53,11 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
                        .owner_uid = ::geteuid(),
                        .owner_gid = ::getegid()},
                       wall_ns());
+}
+
+void State::close_arenas() {
+  objects.close_arenas();
+  watches.check_all();
 }
 
 }  // namespace shoal::daemon

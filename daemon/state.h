@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 
 #include "daemon/accounts.h"
+#include "daemon/arena_memory.h"
 #include "daemon/arenas.h"
 #include "daemon/catalog.h"
 #include "daemon/ledger.h"
@@ -17,7 +18,9 @@
 #include "daemon/segment.h"
 #include "daemon/service.h"
 #include "daemon/sessions.h"
+#include "daemon/slow_waits.h"
 #include "daemon/tokens.h"
+#include "daemon/watches.h"
 
 namespace shoal::daemon {
 
@@ -26,9 +29,11 @@ struct DescriptorBudget {
   std::uint32_t segments = 0;
   std::uint32_t sessions = 0;
   std::uint32_t ungreeted = 0;
+  std::uint32_t watches = 0;
 
   // Shares out `descriptors`, the process's limit: half for segments (one each), three eighths for
-  // sessions (control socket, pidfd, life pipe, page), the rest for connections before hello.
+  // sessions (control socket, pidfd, life pipe, page), the rest for connections before hello and
+  // for watches, half each.
   static DescriptorBudget of(std::uint64_t descriptors, std::uint32_t sessions_max);
 };
 
@@ -39,7 +44,8 @@ class State {
   State& operator=(const State&) = delete;
 
   [[nodiscard]] Parts parts() {
-    return {catalog, accounts, arenas, ledger, objects, tokens, sessions, gauge, log};
+    return {catalog, accounts, arenas,   memories, ledger, objects,
+            watches, tokens,   sessions, gauge,    log};
   }
 
   Log& log;
@@ -48,10 +54,17 @@ class State {
   SegmentStore store;
   Accounts accounts;
   Arenas arenas;
+  ArenaMemories memories;
   Ledger ledger;
   Objects objects;
+  Watches watches;
   Tokens tokens;
   Sessions sessions;
+  SlowWaits slow_waits;
+
+  // The end of the manager, as far as clients sleep in shared memory: they wake, and every call in
+  // an arena says UNAVAILABLE from then on.
+  void close_arenas();
 };
 
 }  // namespace shoal::daemon

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/random.h"
+#include "schemas/limits.h"
 #include "schemas/text.h"
 
 namespace shoal::daemon {
@@ -12,8 +13,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "shoal-";
 constexpr std::size_t kHexDigits = 16;
-// What one uid other than root and the manager's may have of all tokens.
-constexpr std::uint32_t kShareOfOneUid = 4;
 
 void append_hex(std::string& out, std::uint64_t word) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -36,8 +35,8 @@ std::string Tokens::text(const TokenRecord& record) {
 }
 
 absl::StatusOr<std::string> Tokens::make(const New& token) {
-  const std::uint32_t most =
-      token.may_use_all ? catalog_.tokens.capacity() : catalog_.tokens.capacity() / kShareOfOneUid;
+  const std::uint32_t most = protocol::most_of_one_uid(
+      protocol::Shared::kTokens, catalog_.tokens.capacity(), token.may_use_all);
   const auto made = of_uid_.find(token.uid);
   const std::uint32_t of_uid = made == of_uid_.end() ? 0 : made->second;
   const Index index = of_uid < most ? catalog_.tokens.take() : 0;

@@ -32,14 +32,25 @@ bool notify_one(const ObjectView& condition, Caller& caller) {
   return false;
 }
 
+// The free cell behind all who wait already, as far as the cells go: those are notified first.
+std::uint32_t behind_all(const ObjectView& condition) {
+  const std::uint32_t start = condition.descriptor->hint.load(std::memory_order_relaxed);
+  std::uint32_t behind = start;
+  for (std::uint32_t i = 1; i <= condition.count; ++i) {
+    const std::uint32_t at = (start % condition.count + condition.count - i) % condition.count;
+    if (condition.cells32()[at].load(std::memory_order_relaxed) != 0) break;
+    behind = at;
+  }
+  return behind;
+}
+
 }  // namespace
 
 Result enlist(const ObjectView& condition, Caller& caller, std::uint32_t* cell) {
   if (condition.is_stale()) return Result::kStale;
-  // Behind all who wait already: those are notified first.
-  const std::uint32_t start = condition.descriptor->hint.load(std::memory_order_relaxed);
+  const std::uint32_t start = behind_all(condition);
   for (std::uint32_t i = 0; i < condition.count; ++i) {
-    const std::uint32_t at = (start + condition.count - 1 - i) % condition.count;
+    const std::uint32_t at = (start % condition.count + i) % condition.count;
     std::uint32_t free = 0;
     Word32& word = condition.cells32()[at];
     if (word.load(std::memory_order_relaxed) != 0) continue;
@@ -63,10 +74,13 @@ Result await_notification(const ObjectView& condition, Caller& caller, std::uint
   }
   if (condition.is_stale()) return Result::kStale;
   std::uint32_t seen = waiting;
-  if (word.change(seen, 0)) return Result::kTimedOut;
-  // Only its owner empties a cell that was notified. Whatever else stands there is not ours.
-  if (seen == (caller.owner << 2 | kCellNotified)) word.store(0);
-  return Result::kDone;
+  return word.change(seen, 0) ? Result::kTimedOut : Result::kDone;
+}
+
+void leave(const ObjectView& condition, Caller& caller, std::uint32_t cell) {
+  // Whatever else stands there is not ours.
+  std::uint32_t notified = caller.owner << 2 | kCellNotified;
+  (void)condition.cells32()[cell].change(notified, 0);
 }
 
 Result notify(const ObjectView& condition, Caller& caller, std::uint32_t most,

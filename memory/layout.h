@@ -90,7 +90,7 @@ struct Geometry {
 //   +--------+--------+--------+---------+---------+---------+
 //   | magic  | layout | 0      |incompat |ro_compat| compat  |
 //   +--------+--------+--------+---------+---------+---------+
-//   | size of the chunks       | arena   |  0, to 64          |
+//   | size of the chunks       | arena   | manager            |
 //   64 -------------------------------------------------------+
 //   | closed | 0 ...                                          |
 //   128 ------------------------------------------------------+
@@ -104,8 +104,8 @@ struct ArenaHeader {
   std::uint64_t features_ro_compat;  // ... must not write it
   std::uint64_t features_compat;     // ... need not care
   std::uint64_t arena_bytes;
-  std::uint64_t arena;  // id, unique in its manager
-  std::uint64_t reserved_2;
+  std::uint64_t arena;    // id, unique in its manager
+  std::uint64_t manager;  // as in the session pages: tells tools whose arena this is
   // Written once, when the manager shuts down: every call says UNAVAILABLE from then on.
   Word32 closed;
   std::uint32_t reserved_3[15];
@@ -129,6 +129,7 @@ static_assert(offsetof(ArenaHeader, features_ro_compat) == 24);
 static_assert(offsetof(ArenaHeader, features_compat) == 32);
 static_assert(offsetof(ArenaHeader, arena_bytes) == 40);
 static_assert(offsetof(ArenaHeader, arena) == 48);
+static_assert(offsetof(ArenaHeader, manager) == 56);
 static_assert(offsetof(ArenaHeader, closed) == 64);
 static_assert(offsetof(ArenaHeader, quota_chunks) == 128);
 static_assert(offsetof(ArenaHeader, used_chunks) == 136);
@@ -225,6 +226,135 @@ constexpr std::uint16_t slot_of_owner(std::uint32_t owner) {
 constexpr std::uint32_t thread_of_owner(std::uint32_t owner) { return owner & kThreadsMax; }
 constexpr std::uint32_t owner_in(std::uint32_t word) { return word >> 2; }
 constexpr std::uint16_t slot_in(std::uint32_t word) { return slot_of_owner(owner_in(word)); }
+
+// ---- chunk words and cell words: who has a block ----
+//
+//   63      50 49            36 35           20 19           6   5      4      3    2    0
+//   +---------+----------------+---------------+---------------+------+------+------+------+
+//   |sequence | 0                                              |backed|dirty | 0    | free |  0
+//   |sequence | 0              | slot          | thread        |backed|dirty | 0    |claimed  1
+//   |sequence | part (26 to 49)           | object (6 to 25)   |backed|dirty | head |owned |  2
+//   |sequence | 0   | size 3   | 0                             |backed|dirty | 0    | slab |  3
+//   |sequence | 0   | size 3   | slot          | thread        |backed|dirty | 0    |closing  4
+//   +---------+----------------+---------------+---------------+------+------+------+------+
+//
+// One word for each chunk, and 256 for the cells that a chunk may be cut into; a cell is free,
+// claimed or owned, and always a head. A word of all 0 was never used.
+// sequence  how often it became free
+// dirty     its bytes may be other than 0
+// backed    memory was committed for it (chunks only)
+// head      the first of a run
+// size      of a slab's cells: 256 B << 2 * size, so 256 B, 1, 4 and 16 KiB
+enum class BlockState : std::uint8_t {
+  kFree = 0,
+  kClaimed = 1,  // in flight: of this thread alone, covered by its intent
+  kOwned = 2,    // of the object at this index of the object table, and of this part of it
+  kSlab = 3,     // cut into cells
+  kClosing = 4,  // a slab that this thread looks through, to give it back
+};
+
+inline constexpr std::uint64_t kWordHead = 1U << 3;
+inline constexpr std::uint64_t kWordDirty = 1U << 4;
+inline constexpr std::uint64_t kWordBacked = 1U << 5;
+inline constexpr unsigned kWordBodyShift = 6;
+inline constexpr unsigned kWordPartShift = 26;
+inline constexpr unsigned kWordSizeShift = 36;
+inline constexpr unsigned kWordSequenceShift = 50;
+inline constexpr unsigned kIndexBits = 20;  // of an object in the object table
+inline constexpr unsigned kPartBits = 24;
+inline constexpr std::uint32_t kPartsMax = 1U << kPartBits;
+inline constexpr unsigned kCellSizes = 4;
+
+static_assert(1U << kIndexBits == kDescriptorsMax);
+static_assert(kWordBodyShift + kIndexBits == kWordPartShift);
+static_assert(kWordPartShift + kPartBits == kWordSequenceShift);
+static_assert(kWordBodyShift + kThreadBits + 16 == kWordSizeShift);
+
+// The manager's slot in these words and nowhere else: in a lock word the same number says that the
+// object is gone, and there the manager never stands as an owner. Slots of sessions end below it.
+inline constexpr std::uint16_t kManagerSlot = kSlotGone;
+inline constexpr std::uint32_t kManagerThread = 1;
+// The manager's own ThreadRecord, in the header's page, where a new manager finds it.
+inline constexpr std::uint64_t kManagerRecordOffset = 1024;
+
+constexpr BlockState block_state(std::uint64_t word) { return static_cast<BlockState>(word & 7); }
+constexpr std::uint32_t block_claimer(std::uint64_t word) {  // claimed or closing: owner_of(...)
+  return static_cast<std::uint32_t>(word >> kWordBodyShift) & ((1U << (16 + kThreadBits)) - 1);
+}
+constexpr std::uint32_t block_object(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word >> kWordBodyShift) & (kDescriptorsMax - 1);
+}
+constexpr std::uint32_t block_part(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word >> kWordPartShift) & (kPartsMax - 1);
+}
+constexpr unsigned slab_size(std::uint64_t word) {
+  return static_cast<unsigned>(word >> kWordSizeShift) & 7;
+}
+
+// The words that may follow `word`; sequence, dirty and backed go from one to the next.
+constexpr std::uint64_t kept_of(std::uint64_t word) {
+  return word & (~std::uint64_t{0} << kWordSequenceShift | kWordDirty | kWordBacked);
+}
+constexpr std::uint64_t state_bits(BlockState state) { return static_cast<std::uint64_t>(state); }
+constexpr std::uint64_t claimed_word(std::uint64_t word, std::uint32_t owner) {
+  return kept_of(word) | std::uint64_t{owner} << kWordBodyShift | state_bits(BlockState::kClaimed);
+}
+constexpr std::uint64_t owned_word(std::uint64_t word, std::uint32_t object, std::uint32_t part,
+                                   bool head) {
+  return kept_of(word) | kWordDirty | std::uint64_t{part} << kWordPartShift |
+         std::uint64_t{object} << kWordBodyShift | (head ? kWordHead : 0) |
+         state_bits(BlockState::kOwned);
+}
+constexpr std::uint64_t slab_word(std::uint64_t word, unsigned size) {
+  return kept_of(word) | std::uint64_t{size} << kWordSizeShift | state_bits(BlockState::kSlab);
+}
+constexpr std::uint64_t closing_word(std::uint64_t word, std::uint32_t owner) {
+  return slab_word(word, slab_size(word)) - state_bits(BlockState::kSlab) +
+         state_bits(BlockState::kClosing) + (std::uint64_t{owner} << kWordBodyShift);
+}
+constexpr std::uint64_t free_word(std::uint64_t word) {
+  return (kept_of(word) | kWordDirty) + (std::uint64_t{1} << kWordSequenceShift);
+}
+
+constexpr std::uint64_t cell_bytes(unsigned size) {
+  return std::uint64_t{kSmallestCellBytes} << 2 * size;
+}
+constexpr std::uint32_t cells_in_slab(unsigned size) {
+  return static_cast<std::uint32_t>(kChunkBytes / cell_bytes(size));
+}
+static_assert(cells_in_slab(0) == kCellsPerChunkMax && cells_in_slab(kCellSizes - 1) == 4);
+
+// ---- intents: which block a thread is about to claim or to give back ----
+//
+//   63      44 43      24 23      0        63        32 31   25 24   20 19     0
+//   +---------+----------+---------+        +-----------+-------+-------+--------+
+//   | chunk   | extent   | part    |        | generation| 0     |freeing| index  |
+//   +---------+----------+---------+        +-----------+-------+-------+--------+
+//   intent; 0: none                         intent_for: the object of all of a thread's intents
+//
+// extent   1 to 256: that cell of the chunk, counted from 1; above: a run of `extent - 256` chunks
+// freeing  bit i: intent i gives a block back; else it claims one
+inline constexpr unsigned kIntentsMax = 5;  // a thread's: two new blocks, an old one, a slab, one
+inline constexpr unsigned kExtentBits = 20;
+inline constexpr std::uint32_t kRunChunksMax = (1U << kExtentBits) - 1 - kCellsPerChunkMax;
+inline constexpr std::uint64_t kBlockBytesMax = std::uint64_t{kRunChunksMax} * kChunkBytes;
+inline constexpr unsigned kFreeingShift = kIndexBits;
+
+constexpr std::uint64_t intent_word(std::uint32_t chunk, std::uint32_t extent, std::uint32_t part) {
+  return std::uint64_t{chunk} << 44 | std::uint64_t{extent} << kPartBits | part;
+}
+constexpr std::uint32_t intent_chunk(std::uint64_t intent) {
+  return static_cast<std::uint32_t>(intent >> 44);
+}
+constexpr std::uint32_t intent_extent(std::uint64_t intent) {
+  return static_cast<std::uint32_t>(intent >> kPartBits) & ((1U << kExtentBits) - 1);
+}
+constexpr std::uint32_t intent_part(std::uint64_t intent) {
+  return static_cast<std::uint32_t>(intent) & (kPartsMax - 1);
+}
+static_assert(20 + kExtentBits + kPartBits == 64);
+static_assert(kArenaBytesMax / kChunkBytes <= 1U << 20);
+static_assert(kFreeingShift + kIntentsMax <= 32);
 
 SHOAL_VARIANT_END
 

@@ -144,7 +144,9 @@ void retire_object(const ObjectView& object) {
   announce_to_all(d);
   if (object.kind != ObjectKind::kCondition) return;
   for (std::uint32_t i = 0; i < object.count; ++i) {
-    if (object.cells32()[i].exchange(0) != 0) futex_wake(object.cells32()[i], 1);
+    // Empty or not: a manager that died here may have emptied it and not woken anybody.
+    (void)object.cells32()[i].exchange(0);
+    futex_wake(object.cells32()[i], 1);
   }
 }
 

@@ -37,6 +37,14 @@ enum class Fault {
   kCellTornPublish,        // a large value is published before it is whole
   kIntentForgotten,        // what a dead process was allocating is not given back
   kClaimBeforeIntent,      // a block is claimed before the intent says so
+  kIntentEndsEarly,        // the intent is cleared before the block is owned
+  kRecoverFreesReached,    // recovery does not ask whether a claimed block is reached
+  kRunFreedFromHead,       // a run is freed from its first chunk on
+  kFreeKeepsFreeing,       // "freeing" still stands when the head is free
+  kClosingForgotten,       // a slab that a dead process was closing stays so
+  kSlabIgnoresClaims,      // a slab is given back whatever its cells say
+  kClaimIgnoresClosing,    // a cell is claimed without a second look at its chunk
+  kDirtyBlockGiven,        // a block that was used before is not zeroed
 };
 
 SHOAL_VARIANT_BEGIN

@@ -44,9 +44,9 @@ enum class Purpose : std::uint32_t {
 
 //   0         8         16    20        24        32        40     48     56
 //   +---------+---------+-----+---------+---------+---------+------+------+---
-//   | waiting | since   | tid | purpose | intent  | for     | pins (2)    | 0
+//   | waiting | since   | tid | purpose | intent  | for     | pins (2)    | intent 1
 //   64 -----------------------------------------------------------------------
-//   | operations | waits | waited ns | wakes | bytes | 0
+//   | operations | waits | waited ns | wakes | bytes | intents 2 to 4
 //
 // `waiting` is the object's id, stored last and cleared first. Only the thread writes its record.
 struct ThreadRecord {
@@ -54,16 +54,20 @@ struct ThreadRecord {
   Word64 since_ns;  // CLOCK_MONOTONIC
   Word32 tid;       // as the process sees it; 0: the record is free
   Word32 purpose;
-  Word64 intent;      // blocks being claimed or given back (memory/arena.h); 0: none
-  Word64 intent_for;  // for which object and part
+  Word64 intent;      // intent 0: a block being claimed or given back (layout.h); 0: none
+  Word64 intent_for;  // for which object, and which of the intents give back
   Word64 pins[2];     // blocks that a view without a copy shows
-  std::uint64_t reserved;
+  Word64 intent_1;
   Word64 operations;
   Word64 waits;  // that slept
   Word64 waited_ns;
   Word64 wakes;  // of others
   Word64 bytes;  // allocated
-  std::uint64_t reserved_2[3];
+  Word64 intents_2[3];
+
+  [[nodiscard]] Word64& intent_at(unsigned i) {
+    return i == 0 ? intent : i == 1 ? intent_1 : intents_2[(i - 2) % 3];
+  }
 };
 
 struct SessionPage {
@@ -88,8 +92,13 @@ static_assert(std::is_standard_layout_v<SessionPage> && std::is_trivial_v<Sessio
 static_assert(sizeof(ThreadRecord) == 128);
 static_assert(offsetof(ThreadRecord, tid) == 16);
 static_assert(offsetof(ThreadRecord, intent) == 24);
+static_assert(offsetof(ThreadRecord, intent_for) == 32);
 static_assert(offsetof(ThreadRecord, pins) == 40);
+static_assert(offsetof(ThreadRecord, intent_1) == 56);
 static_assert(offsetof(ThreadRecord, operations) == 64);
+static_assert(offsetof(ThreadRecord, intents_2) == 104);
+static_assert(kIntentsMax == 2 + sizeof(ThreadRecord::intents_2) / sizeof(Word64));
+static_assert(kManagerRecordOffset >= sizeof(ArenaHeader) && kManagerRecordOffset % 128 == 0);
 static_assert(offsetof(SessionPage, layout) == 8);
 static_assert(offsetof(SessionPage, slot) == 12);
 static_assert(offsetof(SessionPage, session) == 16);

@@ -64,9 +64,9 @@
 #include "absl/time/time.h"
 
 #include "memory/list_layout.h"
-#include "memory/word.h"
 #include "memory/seeded_faults.h"
 #include "memory/shared_copy.h"
+#include "memory/word.h"
 #include "shoal/value.h"
 
 namespace shoal::memory {

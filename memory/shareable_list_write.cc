@@ -1,5 +1,7 @@
 // Setting an element of a ShareableList, and recovery after a writer's death. The protocol, its
 // invariants and its crash points are at the top of shareable_list.h.
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 
 #include "memory/shareable_list_internal.h"
@@ -46,7 +48,7 @@ void ListView::make_idle(std::uint64_t from) {
 
 // Gives the claimed word. Waits while somebody else, or another thread of ours, has it.
 absl::StatusOr<std::uint64_t> ListView::claim(std::uint16_t owner, absl::Duration timeout) {
-  EventSleep sleep(event(), deadline_after(timeout));
+  std::optional<EventSleep> sleep;  // reads the clock, so not before the spin has failed
   for (int turn = 0;; ++turn) {
     const std::uint64_t word = load_word(word_, std::memory_order_seq_cst);
     switch (shadow_state(word)) {
@@ -67,9 +69,10 @@ absl::StatusOr<std::uint64_t> ListView::claim(std::uint16_t owner, absl::Duratio
     }
     if (turn < kSpins) {
       relax();
-    } else if (!sleep.step()) {
-      break;
+      continue;
     }
+    if (!sleep) sleep.emplace(event(), deadline_after(timeout));
+    if (!sleep->step()) break;
   }
   return absl::DeadlineExceededError(absl::StrCat(
       "another writer of the list held its shadow word for ", absl::FormatDuration(timeout),
@@ -187,7 +190,8 @@ absl::Status orphan(std::span<std::byte> memory, std::uint16_t dead) {
               (claimed && has_fault(Fault::kOrphanIgnoresClaim));
     if (settled) break;
     const bool drop = claimed || has_fault(Fault::kOrphanDropsPublished);
-    settled = list->change_word(word, drop ? idle_after(word) : published_by(word, 0));  // kOrphaning
+    settled =
+        list->change_word(word, drop ? idle_after(word) : published_by(word, 0));  // kOrphaning
   }
   // Whatever the word was: the dead process may have been about to wake somebody.
   (void)advance(list->event());

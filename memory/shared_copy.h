@@ -2,8 +2,9 @@
 // Knows no layout and decides nothing: whoever copies optimistically must check a word afterwards.
 //
 // Words (8 bytes, aligned) are atomic always. Copies of more are word by word, acquire on one side
-// and release on the other, where ThreadSanitizer looks on, because it cannot see fences; elsewhere
-// they are memcpy between fences, which on every platform we build for never invents bytes.
+// and release on the other, where ThreadSanitizer looks on, because it cannot see fences, and in
+// scheduled test builds, where each word is a step; elsewhere they are memcpy between fences, which
+// on every platform we build for never invents bytes.
 // (glibc's memcpy ends streaming stores with a store fence, so they too stay before what follows.)
 #pragma once
 
@@ -12,7 +13,10 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__SANITIZE_THREAD__)
+#include "memory/variant.h"
+#include "memory/word.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(SHOAL_SCHEDULED)
 #define SHOAL_COPY_BY_WORDS 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -21,6 +25,8 @@
 #endif
 
 namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
 
 using SharedWord = std::atomic_ref<std::uint64_t>;
 static_assert(SharedWord::is_always_lock_free);
@@ -69,6 +75,7 @@ inline void copy_out(void* to, const std::byte* from, std::size_t size) {
 #ifdef SHOAL_COPY_BY_WORDS
   auto* out = static_cast<std::byte*>(to);
   for (std::size_t at = 0; at < size; at += 8) {
+    scheduler_step(from + at);
     const std::uint64_t word = load_word(from + at);
     std::memcpy(out + at, &word, size - at < 8 ? size - at : 8);
   }
@@ -85,6 +92,7 @@ inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size
   for (std::size_t at = 0; at < padded; at += 8) {
     std::uint64_t word = 0;
     if (at < size) std::memcpy(&word, in + at, size - at < 8 ? size - at : 8);
+    scheduler_step(to + at);
     store_word(to + at, word);
   }
 #else
@@ -102,5 +110,7 @@ inline std::size_t length_without_nuls(const std::byte* from, std::size_t size) 
   }
   return 0;
 }
+
+SHOAL_VARIANT_END
 
 }  // namespace shoal::memory

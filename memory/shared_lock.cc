@@ -28,7 +28,7 @@ bool nobody_reads(const ObjectView& lock) {
   return true;
 }
 
-// Adds `by` holds of the slot in its cell, or in a free one; false: there is none. Cells are tried
+// Adds a hold of the slot in its cell, or in a free one; false: there is none. Cells are tried
 // from a place that differs by slot, so that processes do not meet.
 bool add_hold(const ObjectView& lock, std::uint16_t slot) {
   for (std::uint32_t i = 0; i < lock.count; ++i) {
@@ -41,8 +41,12 @@ bool add_hold(const ObjectView& lock, std::uint16_t slot) {
   return false;
 }
 
+// The holds of a process change cells while its other threads come and go, and one look over all
+// cells may miss each of them. So often it looks before it says that there is none.
+constexpr std::uint64_t kLooks = 64;
+
 bool remove_hold(const ObjectView& lock, std::uint16_t slot) {
-  for (std::uint32_t i = 0; i < lock.count; ++i) {
+  for (std::uint64_t i = 0; i < kLooks * lock.count; ++i) {
     Word32& cell = lock.cells32()[(slot + i) % lock.count];
     std::uint32_t seen = cell.load(std::memory_order_relaxed);
     while (slot_in_cell(seen) == slot && count_in_cell(seen) > 0) {

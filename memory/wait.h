@@ -39,8 +39,7 @@ class Waiting {
 
 // Wakes who sleeps on `word`, whose signals were `signals`, and pokes the manager if it is watched.
 // How many were woken.
-int signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals,
-            int most);
+int signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t signals, int most);
 
 // Tells everybody who waits for a change of the object. After the change, which was sequentially
 // consistent.
@@ -78,8 +77,8 @@ class EventSleep {
  public:
   EventSleep(Word32& event, Deadline deadline) : event_(event), deadline_(deadline) {}
 
-  // Sets the waiters bit, or, if the last call did so, sleeps. True: look again. False: the deadline
-  // was over before the last look.
+  // Sets the waiters bit, or, if the last call did so, sleeps. True: look again. False: the
+  // deadline was over before the last look.
   bool step();
 
  private:

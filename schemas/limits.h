@@ -25,6 +25,9 @@ inline constexpr std::uint32_t kObjectsPerArenaMax = 1U << 20;
 inline constexpr std::uint32_t kSegmentsMax = 1U << 20;
 inline constexpr std::uint32_t kArenasMax = 1'024;
 inline constexpr std::uint32_t kTokensMax = 65'536;
+// Descriptors that tell of changes (`watch`): one session's, and all together.
+inline constexpr std::uint32_t kWatchesPerSessionMax = 256;
+inline constexpr std::uint32_t kWatchesMax = 65'536;
 
 inline constexpr std::size_t kNameBytesMax = 255;
 inline constexpr std::size_t kLabelBytesMax = 63;
@@ -40,6 +43,19 @@ inline constexpr std::uint32_t kPartiesMax = 0xffff;
 inline constexpr std::uint32_t kSharersMax = kSessionsMax;  // processes that read at once
 inline constexpr std::uint32_t kWaitersMax = 1U << 20;      // threads in one condition
 inline constexpr std::uint64_t kCellBytesMax = std::uint64_t{16} << 10;
+
+// What all share, one uid other than root and the manager's may use up to a part: an n-th.
+enum class Shared : std::uint32_t {
+  kObjects = 2,
+  kSegments = 2,
+  kSessions = 4,
+  kTokens = 4,
+  kUngreeted = 4,
+  kWatches = 4,
+};
+constexpr std::uint32_t most_of_one_uid(Shared what, std::uint32_t limit, bool may_use_all) {
+  return may_use_all ? limit : limit / static_cast<std::uint32_t>(what);
+}
 
 // A page of a listing. Sized so that a full page of the longest names fits one message.
 inline constexpr std::uint32_t kListPageMax = 64;

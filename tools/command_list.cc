@@ -22,14 +22,42 @@ constexpr std::string_view kDumpDetails =
     "  0.5, 1.0, 1e+30  double: always a point or an exponent;\n"
     "                   {\"double\":\"nan\"}, {\"double\":\"inf\"}, {\"double\":\"-inf\"}\n"
     "  \"text\"           string\n"
-    "  {\"bytes\":\"AP8=\"}  bytes, in base64";
+    "  {\"bytes\":\"AP8=\"}  bytes, in base64\n"
+    "\n"
+    "A Cell or an Array: the same, each value by its \"type\", which the first line names; values "
+    "of\n"
+    "types that are not numbers, bool or arrays of these as bytes. What only waits and locks has "
+    "no\n"
+    "contents.";
 
 constexpr std::string_view kGetDetails =
     "A ShareableList: its elements, or the one at INDEX (-1 is the last). A SharedMemory: its "
     "size\n"
     "and its first 256 bytes. With --json: {\"values\":[...]}, {\"value\":...}, or {\"bytes\":...} "
     "in\n"
-    "base64, the latter up to 64 KiB.";
+    "base64, the latter up to 64 KiB.\n"
+    "A Cell: its value; an Array: its elements, or the one at INDEX: numbers by their type, others "
+    "in\n"
+    "hexadecimal (with --json in base64). A semaphore: how many permits are free; an event: true "
+    "if\n"
+    "it is set.";
+
+constexpr std::string_view kLocksDetails =
+    "Of all arenas, or with --arena of one. Locks, permits and shared holds, barriers with "
+    "somebody\n"
+    "in them, and whatever else a thread waits for. SINCE is when the first of those who wait "
+    "began\n"
+    "to. Read from the memory of the processes, so it works while the manager is stopped, and "
+    "when\n"
+    "it is gone, though without names then, and of every manager. Processes of other users are\n"
+    "looked into by root only.";
+
+constexpr std::string_view kDeadlocksDetails =
+    "Each circle is one line: who waits for what, held by whom, who waits for what, and so on.\n"
+    "The exit status is 0 if there is none, 1 if one was found. Like locks, it needs no manager.";
+
+constexpr std::string_view kWhyDetails =
+    "PID and the numbers of threads are those of /proc. Like locks, it needs no manager.";
 
 constexpr std::string_view kSizes = "SIZE is in bytes, or with a unit: 64KiB, 1.5GiB, 2T.";
 constexpr std::string_view kModes =
@@ -48,7 +76,7 @@ std::span<const Flag> global_flags() {
 }
 
 std::span<const Command> commands() {
-  static const std::array<Command, 18> kCommands = {{
+  static const std::array<Command, 21> kCommands = {{
       {"ls",
        "[PREFIX] [--unnamed]",
        "list the objects of an arena",
@@ -85,11 +113,37 @@ std::span<const Command> commands() {
       {"clients",
        "",
        "list the sessions of a manager",
-       "This one is left out.",
+       "This one is left out. WAITING: of its threads, those that wait for something now; - if "
+       "the\n"
+       "process may not be looked into. With --json also what its threads have done so far.",
        {},
        0,
        0,
        list_clients},
+      {"locks",
+       "",
+       "show every object that is held or waited for, and by whom",
+       kLocksDetails,
+       {},
+       0,
+       0,
+       list_locks},
+      {"deadlocks",
+       "",
+       "find threads that wait for each other in a circle",
+       kDeadlocksDetails,
+       {},
+       0,
+       0,
+       list_deadlocks},
+      {"why",
+       "PID",
+       "show what each thread of a process waits for, and who holds it",
+       kWhyDetails,
+       {},
+       1,
+       1,
+       why},
       {"managers",
        "",
        "list the live managers of this user; for root, of all users",

@@ -21,6 +21,11 @@ int list_limits(const Invocation& asked);
 int ping(const Invocation& asked);
 int version(const Invocation& asked);
 
+// locks.cc
+int list_locks(const Invocation& asked);
+int list_deadlocks(const Invocation& asked);
+int why(const Invocation& asked);
+
 // usage.cc
 int show_usage(const Invocation& asked);
 

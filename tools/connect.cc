@@ -4,18 +4,17 @@
 #include <cstdlib>
 
 namespace shoal::tools {
-namespace {
 
-ClientOptions options(const Invocation& asked) {
+ClientOptions connect_options(const Invocation& asked) {
   return {.socket = asked.value("--socket"), .arena = asked.value("--arena"), .label = kLabel};
 }
 
-}  // namespace
-
-absl::StatusOr<Client> connect(const Invocation& asked) { return Client::connect(options(asked)); }
+absl::StatusOr<Client> connect(const Invocation& asked) {
+  return Client::connect(connect_options(asked));
+}
 
 absl::StatusOr<Client> connect_for_administration(const Invocation& asked) {
-  return Client::connect_for_administration(options(asked));
+  return Client::connect_for_administration(connect_options(asked));
 }
 
 absl::StatusOr<Admin> connect_admin(const Invocation& asked) {

@@ -15,6 +15,8 @@ namespace shoal::tools {
 // What other tools see this program as.
 inline constexpr const char* kLabel = "shoalctl";
 
+ClientOptions connect_options(const Invocation& asked);
+
 // A session in an arena, for commands about its objects.
 absl::StatusOr<Client> connect(const Invocation& asked);
 

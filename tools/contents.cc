@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,10 +10,12 @@
 #include <shoal/shareable_list.h>
 #include <shoal/shared_memory.h>
 
+#include "tools/arena_contents.h"
 #include "tools/command_list.h"
 #include "tools/connect.h"
 #include "tools/format.h"
 #include "tools/json.h"
+#include "tools/object_state.h"
 #include "tools/segment_reader.h"
 #include "tools/table.h"
 #include "tools/values.h"
@@ -32,20 +35,16 @@ struct Opened {
   ShareableList list;
 };
 
-absl::StatusOr<Opened> open(const Invocation& asked) {
-  const auto client = connect(asked);
-  if (!client.ok()) return client.status();
-  const std::string& name = asked.operands[0];
-  auto stat = client->stat(name);
-  if (!stat.ok()) return stat.status();
-  Opened opened{.info = std::move(stat->object), .memory = {}, .list = {}};
+absl::StatusOr<Opened> open(const Client& client, ObjectInfo info) {
+  Opened opened{.info = std::move(info), .memory = {}, .list = {}};
+  const std::string& name = opened.info.name;
   const OpenOptions reading = {.access = Access::kReadOnly};
   if (opened.info.kind == Kind::kSharedMemory) {
-    auto memory = client->open<SharedMemory>(name, reading);
+    auto memory = client.open<SharedMemory>(name, reading);
     if (!memory.ok()) return memory.status();
     opened.memory = *std::move(memory);
   } else if (opened.info.kind == Kind::kShareableList) {
-    auto list = client->open<ShareableList>(name, reading);
+    auto list = client.open<ShareableList>(name, reading);
     if (!list.ok()) return list.status();
     opened.list = *std::move(list);
   } else {
@@ -178,7 +177,14 @@ int get(const Invocation& asked) {
   if (!index) {
     return fail_usage(asked, absl::StrCat("not an index: ", escaped(asked.operands[1])));
   }
-  const auto opened = open(asked);
+  const auto client = connect(asked);
+  if (!client.ok()) return fail(client.status());
+  auto stat = client->stat(asked.operands[0]);
+  if (!stat.ok()) return fail(stat.status());
+  if (lives_in_arena(stat->object.kind)) {
+    return get_in_arena(asked, *client, stat->object, one ? index : std::nullopt);
+  }
+  const auto opened = open(*client, std::move(stat->object));
   if (!opened.ok()) return fail(opened.status());
   if (opened->info.kind == Kind::kShareableList) {
     return one ? get_element(asked, opened->list, *index) : get_list(asked, opened->list);
@@ -195,7 +201,12 @@ int dump(const Invocation& asked) {
   if (asked.json() && asked.has("--hex")) {
     return fail_usage(asked, "--json and --hex exclude each other");
   }
-  const auto opened = open(asked);
+  const auto client = connect(asked);
+  if (!client.ok()) return fail(client.status());
+  auto stat = client->stat(asked.operands[0]);
+  if (!stat.ok()) return fail(stat.status());
+  if (lives_in_arena(stat->object.kind)) return dump_in_arena(asked, *client, stat->object);
+  const auto opened = open(*client, std::move(stat->object));
   if (!opened.ok()) return fail(opened.status());
   if (opened->info.kind == Kind::kSharedMemory) return dump_memory(asked, *opened);
   if (asked.has("--hex")) {

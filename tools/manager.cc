@@ -2,11 +2,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+
+#include <shoal/inspect.h>
 
 #include "tools/command_list.h"
 #include "tools/connect.h"
@@ -19,6 +23,28 @@ namespace {
 
 // This command's own session says nothing about who uses the manager.
 bool is_us(const ClientInfo& client) { return client.pid == getpid() && client.label == kLabel; }
+
+// What the sessions' pages say, by session. Nothing of those that may not be looked into.
+std::map<std::uint64_t, SessionSeen> sessions_seen(const Admin& admin) {
+  std::map<std::uint64_t, SessionSeen> seen;
+  const auto manager = admin.manager();
+  if (!manager.ok()) return seen;
+  const auto inspector = Inspector::look({.proc = "/proc", .manager = manager->id});
+  if (!inspector.ok()) return seen;
+  for (const SessionSeen& session : inspector->sessions()) seen[session.session] = session;
+  return seen;
+}
+
+void add_counters(Json& json, const SessionSeen& session) {
+  const ThreadCounters& counters = session.counters;
+  json["threads"] = session.threads.size();
+  json["waiting"] = session.waiting;
+  json["operations"] = json_integer(counters.operations);
+  json["waits"] = json_integer(counters.waits);
+  json["waited"] = absl::ToDoubleSeconds(counters.waited);
+  json["wakes"] = json_integer(counters.wakes);
+  json["bytes"] = json_integer(counters.bytes);
+}
 
 Json client_json(const ClientInfo& client) {
   Json json;
@@ -64,10 +90,15 @@ int list_clients(const Invocation& asked) {
   std::erase_if(*clients, is_us);
   std::ranges::sort(*clients, {}, &ClientInfo::session);
 
+  const auto seen = sessions_seen(*admin);
   if (asked.json()) {
     Json json = json_answer();
     Json& list = json["clients"] = Json::array();
-    for (const ClientInfo& client : *clients) list.push_back(client_json(client));
+    for (const ClientInfo& client : *clients) {
+      list.push_back(client_json(client));
+      const auto page = seen.find(client.session);
+      if (page != seen.end()) add_counters(list.back(), page->second);
+    }
     print_json(json);
     return kDone;
   }
@@ -75,12 +106,14 @@ int list_clients(const Invocation& asked) {
     note("no clients");
     return kDone;
   }
-  Table table(
-      {">SESSION", ">PID", "UID", "LABEL", "ARENA", ">OBJECTS", ">REFERENCES", "STATE", "SINCE"});
+  Table table({">SESSION", ">PID", "UID", "LABEL", "ARENA", ">OBJECTS", ">REFERENCES", ">WAITING",
+               "STATE", "SINCE"});
   for (const ClientInfo& client : *clients) {
+    const auto page = seen.find(client.session);
     table.add({absl::StrCat(client.session), absl::StrCat(client.pid), user_text(client.uid),
                escaped(client.label), client.arena.empty() ? "-" : escaped(client.arena),
-               absl::StrCat(client.objects), absl::StrCat(client.references), escaped(client.state),
+               absl::StrCat(client.objects), absl::StrCat(client.references),
+               page == seen.end() ? "-" : absl::StrCat(page->second.waiting), escaped(client.state),
                age_text(client.since)});
   }
   print(table.text());

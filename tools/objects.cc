@@ -1,6 +1,7 @@
 // ls, stat, rm: objects from outside. Never attaches to one.
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "tools/connect.h"
 #include "tools/format.h"
 #include "tools/json.h"
+#include "tools/object_state.h"
+#include "tools/seen.h"
 #include "tools/table.h"
 
 namespace shoal::tools {
@@ -37,6 +40,7 @@ void add_json(Json& json, const ObjectInfo& object) {
   json["created"] = json_time(object.created);
   json["creator_pid"] = object.creator_pid;
   json["creator_uid"] = object.creator_uid;
+  add_shape(json, object);
 }
 
 Json holder_json(const Holder& holder) {
@@ -85,12 +89,13 @@ std::string references_text(const ObjectInfo& object) {
   return out;
 }
 
-std::string object_text(const ObjectInfo& object) {
+std::string object_text(const ObjectInfo& object, const std::optional<LockSeen>& state) {
   std::vector<std::string> traits;
   if (object.sealed) traits.emplace_back("sealed");
   if (object.sealable && !object.sealed) traits.emplace_back("sealable");
   if (object.sparse) traits.emplace_back("sparse");
   std::string name = object.name.empty() ? "- (anonymous, or unlinked)" : escaped(object.name);
+  const bool has_pages = object.page_size_bytes > 0;  // its own
   std::string pages = size_text(object.page_size_bytes);
   if (object.numa_node >= 0) absl::StrAppend(&pages, ", on NUMA node ", object.numa_node);
   // A blank heading of two columns: name and value.
@@ -101,13 +106,14 @@ std::string object_text(const ObjectInfo& object) {
   table.add({"kind", std::string(kind_name(object.kind))});
   table.add({"size", exact_size_text(object.size_bytes)});
   table.add({"committed", exact_size_text(object.committed_bytes)});
-  table.add({"pages", std::move(pages)});
+  if (has_pages) table.add({"pages", std::move(pages)});
   table.add({"lifetime", std::string(lifetime_name(object.lifetime))});
   if (!traits.empty()) table.add({"memory", absl::StrJoin(traits, ", ")});
   table.add(
       {"created", absl::StrCat(age_text(object.created), " by pid ", object.creator_pid, ", uid ",
                                user_text(object.creator_uid), ", at ", time_text(object.created))});
   table.add({"references", references_text(object)});
+  if (lives_in_arena(object.kind)) add_rows(table, object, state);
   return table.text().substr(1);
 }
 
@@ -157,16 +163,19 @@ int stat_object(const Invocation& asked) {
   std::ranges::sort(stat->holders, {},
                     [](const Holder& h) { return std::pair(h.since, h.session); });
 
+  const bool in_arena = lives_in_arena(stat->object.kind);
+  const auto state = in_arena ? state_of(*client, stat->object) : std::nullopt;
   if (asked.json()) {
     Json json = json_answer();
     add_json(json, stat->object);
+    if (state) add_json(json, *state);
     Json& holders = json["holders"] = Json::array();
     for (const Holder& holder : stat->holders) holders.push_back(holder_json(holder));
     json["holders_left_out"] = stat->holders_left_out;
     print_json(json);
     return kDone;
   }
-  print(object_text(stat->object));
+  print(object_text(stat->object, state) + waiters_text(state));
   if (stat->holders.empty()) {
     print("\nheld by no process\n");
     return kDone;

@@ -20,6 +20,9 @@ class Side {
   // modulo 2^64; every round adds the same.
   virtual std::uint64_t run(std::uint64_t rounds) = 0;
 
+  // Nanoseconds of the last run that it passed on purpose and that do not count.
+  [[nodiscard]] virtual double paused_ns() const { return 0; }
+
   // What the rounds left behind, read back after the timing; any whole number of rounds leaves the
   // same.
   virtual std::uint64_t digest() { return 0; }

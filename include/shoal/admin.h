@@ -18,6 +18,7 @@
 namespace shoal {
 
 struct ManagerInfo {
+  std::uint64_t id = 0;  // drawn at its start; in the memory that it makes
   std::string release;
   pid_t pid = 0;
   std::string socket;

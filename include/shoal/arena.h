@@ -40,6 +40,7 @@ struct ArenaInfo {
   std::uint32_t objects = 0;
   std::uint32_t sessions = 0;
   absl::Time created;
+  std::uint64_t arena_bytes = 0;  // how large the arena's own memory may grow; sparse
 };
 
 class SHOAL_EXPORT Arena {

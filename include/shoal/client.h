@@ -48,6 +48,9 @@ struct ClientOptions {
   std::string label = {};   // what tools show, at most 63 bytes; empty: the program's name
   absl::Duration control_timeout = absl::Seconds(10);  // for a manager that is away
   absl::Duration op_timeout = absl::Seconds(30);       // for another process's lock
+  // Most turns that a call spins before it sleeps; it spins less where spinning has not helped. A
+  // large number: a waiter that all but never sleeps, for who has a core to spare.
+  std::uint32_t spins = 100;
 };
 
 // Copies share one session; it ends with the last copy and the last object made by it.
@@ -131,6 +134,7 @@ class SHOAL_EXPORT Client {
 
  private:
   friend class Admin;
+  friend class ArenaObject;
   friend class SharedMemory;
   friend class ShareableList;
 

@@ -15,9 +15,24 @@
 
 namespace shoal {
 
-enum class Kind : std::uint16_t { kUnknown = 0, kSharedMemory = 1, kShareableList = 2 };
+enum class Kind : std::uint16_t {
+  kUnknown = 0,
+  kSharedMemory = 1,
+  kShareableList = 2,
+  // From here on objects live in the memory of their arena: arena_object.h.
+  kLock = 3,
+  kRLock = 4,
+  kSharedLock = 5,
+  kSemaphore = 6,
+  kBoundedSemaphore = 7,
+  kCondition = 8,
+  kEvent = 9,
+  kBarrier = 10,
+  kCell = 11,
+  kArray = 12,
+};
 
-// "SharedMemory", "ShareableList".
+// "SharedMemory", "Lock", ...: the names of the types.
 SHOAL_EXPORT std::string_view kind_name(Kind kind);
 
 enum class Lifetime : std::uint16_t {
@@ -65,6 +80,13 @@ struct ObjectInfo {
   absl::Time created;
   pid_t creator_pid = 0;
   uid_t creator_uid = 0;
+  // Of objects that live in their arena. `parameter`: owned permits, or the count that a plain
+  // semaphore began with; a barrier's parties; a SharedLock's readers; a condition's waiters; the
+  // bytes of a cell's value, or of all elements of an array.
+  std::uint64_t parameter = 0;
+  std::uint16_t flags = 0;          // 1: a Lock that anyone may release; 2: a plain semaphore
+  std::string fingerprint;          // of a cell's value, or an array's elements: fingerprint.h
+  std::uint32_t element_bytes = 0;  // of an array
 };
 
 // Who holds an object.

@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "memory/futex.cc"
 #include "memory/shareable_list.cc"
 #include "memory/shareable_list_format.cc"
 #include "memory/shareable_list_write.cc"
-#include "memory/futex.cc"
 #include "memory/wait.cc"
 #include "tests/crash/shareable_list_operations.h"
 #include "tests/crash/sweep.h"

@@ -50,6 +50,16 @@ TEST_F(Examples, BoostMapIsBuiltInOneProcessAndReadInAnother) {
 
 TEST_F(Examples, ForkedWorkersFillOneSegment) { EXPECT_EQ(say({"fork_workers"}), "sum 7998000\n"); }
 
+TEST_F(Examples, ALockOutlivesItsOwner) {
+  EXPECT_EQ(say({"hello_lock"}), "token 3, abandoned\n70 + 30\n");
+}
+
+TEST_F(Examples, TwoProcessesTakeTurns) {
+  EXPECT_EQ(say({"hello_condition"}), "ping 0\npong 1\nping 2\npong 3\nping 4\npong 5\n");
+}
+
+TEST_F(Examples, EpollTellsOfAnEvent) { EXPECT_EQ(say({"epoll_event"}), "set 1\nset 2\nset 3\n"); }
+
 TEST_F(Examples, SidecarIsAManagerOfItsOwn) {
   const std::string story = say({"sidecar"});
   EXPECT_THAT(story, HasSubstr("manager "));

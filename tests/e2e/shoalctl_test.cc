@@ -19,10 +19,10 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-const Words kCommands = {"ls",       "stat",       "get",         "dump",        "rm",
-                         "clients",  "managers",   "df",          "limits",      "arena create",
-                         "arena ls", "arena stat", "arena chmod", "arena quota", "arena rm",
-                         "ping",     "version",    "help"};
+const Words kCommands = {
+    "ls",         "stat",        "get",         "dump",     "rm",     "clients",      "locks",
+    "deadlocks",  "why",         "managers",    "df",       "limits", "arena create", "arena ls",
+    "arena stat", "arena chmod", "arena quota", "arena rm", "ping",   "version",      "help"};
 
 Words split(const std::string& words) {
   const std::size_t space = words.find(' ');
@@ -34,7 +34,10 @@ TEST(ShoalctlUsage, BadUsageIsTwo) {
   const std::vector<Words> lines = {
       {},
       {"nonsense"},
-      {"locks"},
+      {"locks", "a"},
+      {"deadlocks", "a"},
+      {"why"},
+      {"why", "a"},
       {"--nonsense", "ls"},
       {"ls", "--nonsense"},
       {"ls", "-x"},
@@ -89,7 +92,7 @@ TEST(ShoalctlUsage, HelpKnowsEveryCommandAndNoOther) {
     EXPECT_EQ(run(joined(split(name), {"--help"})).out, page.out);
     EXPECT_EQ(run(joined({"--help"}, split(name))).out, page.out);
   }
-  for (const char* later : {"locks", "deadlocks", "load-object", "verify", "evict", "top"}) {
+  for (const char* later : {"load-object", "verify", "evict", "top"}) {
     EXPECT_THAT(all.out, Not(HasSubstr(later)));
   }
   EXPECT_THAT(run({"help", "arena"}).out, HasSubstr("arena chmod"));

@@ -109,7 +109,9 @@ void call(const ObjectView& object, Caller& caller, std::uint8_t which, std::uin
       break;
     case 13:
       if (waits && enlist(object, caller, &cell) == Result::kDone) {
-        (void)await_notification(object, caller, cell, kOneTry);
+        if (await_notification(object, caller, cell, kOneTry) == Result::kDone) {
+          leave(object, caller, cell);
+        }
       }
       break;
     case 14:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -21,6 +22,7 @@ class Invariants {
     check.objects();
     check.names();
     check.accounts();
+    check.watches();
     return std::move(check.wrong_);
   }
 
@@ -33,6 +35,12 @@ class Invariants {
     check.expect(state.catalog.tokens.used(), 0, "tokens in use");
     check.expect(state.accounts.committed_bytes(), 0, "bytes committed");
     check.expect(state.accounts.users().size(), 0, "users with an account");
+    check.expect(state.watches.count(), 0, "watches");
+    for (daemon::Index arena = 1; arena < state.catalog.arenas.end(); ++arena) {
+      const daemon::ArenaMemory* const memory = state.memories.find(arena);
+      if (memory == nullptr) continue;
+      check.expect(memory->usage().owned_bytes(), 0, "bytes of blocks in arena ", arena);
+    }
     return std::move(check.wrong_);
   }
 
@@ -44,6 +52,7 @@ class Invariants {
   struct Use {
     std::uint64_t committed = 0;
     std::uint64_t objects = 0;
+    std::uint64_t segments = 0;
     std::uint64_t sessions = 0;
   };
 
@@ -113,7 +122,9 @@ class Invariants {
     for_each(catalog_.objects, [&](daemon::Index i, const daemon::ObjectRecord& record) {
       expect(state_.objects.tokens(i), tokens[i], "tokens of object ", i);
       expect(state_.objects.get(state_.objects.id(i)), i, "object found by its id");
-      expect(state_.objects.segment(i).valid(), 1, "object ", i, " has memory");
+      expect(state_.objects.segment(i).valid(), state_.objects.in_arena(i) ? 0 : 1, "object ", i,
+             " has a segment");
+      if (state_.objects.in_arena(i)) in_arena(i, record);
       const bool held = state_.ledger.of_object(i).references != 0 || tokens[i] != 0;
       expect(held || record.named != 0, 1, "object ", i, " has a name or a reference");
       if (record.named == 0) return;
@@ -125,6 +136,31 @@ class Invariants {
                "object ", i, ", named while its creator's session lasts, has one");
       }
     });
+  }
+
+  // What the object's bytes say, where nobody has written over them.
+  void in_arena(daemon::Index i, const daemon::ObjectRecord& record) {
+    const daemon::ArenaMemory* const memory = state_.memories.find(record.arena);
+    expect(memory != nullptr, 1, "object ", i, " has the memory of its arena");
+    if (memory == nullptr) return;
+    const memory::ObjectView view = state_.objects.view(i);
+    expect(view.descriptor->id.load(), state_.objects.id(i), "id in the descriptor of ", i);
+    expect(view.descriptor->block.load(), record.block, "block in the descriptor of ", i);
+    expect(record.block != 0, record.block_bytes != 0, "object ", i, " has its block");
+    if (record.block_bytes == 0) return;
+    const memory::Geometry& geometry = memory->geometry();
+    expect(record.block >= geometry.chunks, 1, "block of ", i, " among the chunks");
+    expect(record.block + record.block_bytes <= geometry.file_bytes, 1, "block of ", i, " inside");
+    const bool is_new = blocks_.emplace(record.arena, record.block).second;
+    expect(is_new, 1, "block of ", i, " is its own");
+  }
+
+  void watches() {
+    std::uint32_t watched = 0;
+    for_each(catalog_.attachments, [&](daemon::Index, const daemon::AttachmentRecord& record) {
+      watched += state_.watches.has(record.slot, record.object) ? 1 : 0;
+    });
+    expect(state_.watches.count(), watched, "watches of attached objects");
   }
 
   void names() {
@@ -157,6 +193,7 @@ class Invariants {
       for (Use* use : {&all, &arenas[record.arena], &users[record.creator_uid]}) {
         use->committed += record.committed_bytes;
         ++use->objects;
+        use->segments += memory::is_arena_kind(record.kind) ? 0 : 1;
       }
     });
     for_each(catalog_.sessions, [&](daemon::Index, const daemon::SessionRecord& record) {
@@ -173,12 +210,17 @@ class Invariants {
     for (daemon::Index arena = 0; arena < catalog_.arenas.end(); ++arena) {
       compare(state_.accounts.arena(arena), arenas[arena], "arena", arena);
     }
-    for (const auto& [uid, use] : users) compare(state_.accounts.user(uid), use, "uid", uid);
+    for (const auto& [uid, use] : users) {
+      compare(state_.accounts.user(uid), use, "uid", uid);
+      expect(state_.accounts.user(uid).segments, use.segments, "segments of uid ", uid);
+    }
+    expect(state_.accounts.segments(), all.segments, "segments in all");
     expect(state_.accounts.users().size(), users.size(), "users with an account");
   }
 
   daemon::State& state_;
   const daemon::Catalog& catalog_;
+  std::set<std::pair<daemon::Index, std::uint64_t>> blocks_;
   std::string wrong_;
 };
 

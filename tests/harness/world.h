@@ -40,8 +40,12 @@ struct Sizes {
   std::uint64_t memory_max = 64 << 20;
   std::uint64_t quota = 64 << 20;
   std::uint64_t warm = 0;
+  std::uint64_t arena = 16 << 20;
+  std::uint32_t slow_wait_ms = 0;
+  int log_fd = -1;  // gets all of the log
   mode_t mode = 0600;
-  daemon::DescriptorBudget descriptors{.segments = 1024, .sessions = 64, .ungreeted = 64};
+  daemon::DescriptorBudget descriptors{
+      .segments = 1024, .sessions = 64, .ungreeted = 64, .watches = 64};
   daemon::CatalogCapacity capacity{
       .arenas = 16, .sessions = 256, .objects = 2048, .attachments = 4096, .tokens = 64};
 };
@@ -49,7 +53,8 @@ struct Sizes {
 class World {
  public:
   explicit World(const Sizes& sizes = {})
-      : log(daemon::Level::kError),
+      : log(sizes.log_fd < 0 ? daemon::Level::kError : daemon::Level::kDebug,
+            sizes.log_fd < 0 ? 2 : sizes.log_fd),
         state(take(daemon::Catalog::map(sizes.capacity)), options(sizes), sizes.descriptors, log),
         service(state.parts(), {.socket = "/test/shoald.sock",
                                 .started_ns = 1,
@@ -71,6 +76,8 @@ class World {
     options.warm_bytes = sizes.warm;
     options.default_quota = sizes.quota;
     options.default_mode = sizes.mode;
+    options.arena_size = sizes.arena;
+    options.slow_wait_ms = sizes.slow_wait_ms;
     return options;
   }
 };
@@ -209,6 +216,34 @@ class TestClient {
     create.setSize(size);
     create.setLifetime(lifetime);
   }
+  // An object in the memory of the arena; `change` sees the request before it goes.
+  Reply create_in_arena(std::string_view name, wire::Kind kind, std::uint64_t parameter = 0,
+                        const std::function<void(wire::Create::Builder)>& change = nullptr) {
+    return call([&](wire::Request::Builder request) {
+      auto create = request.initCreate();
+      create.setName(std::string(name).c_str());
+      create.setKind(kind);
+      create.setParameter(parameter);
+      if (kind == wire::Kind::CELL || kind == wire::Kind::ARRAY) create.setFingerprint("u8");
+      if (kind == wire::Kind::ARRAY) create.setElementBytes(1);
+      if (change) change(create);
+    });
+  }
+  Reply arena_map(wire::Access access) {
+    return call([&](wire::Request::Builder request) { request.setArenaMap(access); });
+  }
+  Reply watch(std::uint64_t object) {
+    return call([&](wire::Request::Builder request) { request.setWatch(object); });
+  }
+  Reply poke(std::uint64_t object) {
+    return send(0, [&](wire::Request::Builder request) { request.setPoke(object); });
+  }
+  Reply ping() {
+    return call([](wire::Request::Builder request) { request.setPing(); });
+  }
+  Reply waits(std::uint64_t after = 0) {
+    return call([&](wire::Request::Builder request) { request.initWaits().setAfter(after); });
+  }
   Reply open(std::string_view name, wire::Access access = wire::Access::READ_WRITE) {
     return call([&](wire::Request::Builder request) {
       auto open = request.initOpen();
@@ -250,11 +285,13 @@ class TestClient {
       request.initStat().setName(std::string(name).c_str());
     });
   }
-  void release(std::uint64_t object, std::uint32_t count = 0) {
+  void release(std::uint64_t object, std::uint32_t count = 0,
+               wire::Access left = wire::Access::READ_WRITE) {
     (void)send(0, [&](wire::Request::Builder request) {
       auto release = request.initRelease();
       release.setObject(object);
       release.setCount(count);
+      release.setAccess(left);
     });
   }
 
@@ -284,6 +321,8 @@ class TestClient {
     advance(world_.state, connection_.slot);
   }
 
+  // The session's page: the manager's own descriptor, to be mapped or written.
+  [[nodiscard]] int page() const { return world_.state.sessions.page(slot()); }
   [[nodiscard]] daemon::Connection& connection() { return connection_; }
   [[nodiscard]] daemon::Index slot() const { return connection_.slot; }
   [[nodiscard]] daemon::Sessions::Secret secret() const {

@@ -68,7 +68,7 @@ TEST(Catalog, TablesDoNotOverlap) {
   catalog.sessions[1].pid = 2;
   catalog.sessions[protocol::kSessionsMax].pid = 3;
   catalog.objects[1].size_bytes = 4;
-  catalog.objects[protocol::kSegmentsMax].size_bytes = 5;
+  catalog.objects[protocol::kObjectsPerArenaMax - 1].size_bytes = 5;
   catalog.attachments[1].count = 6;
   catalog.attachments[1U << 24].count = 7;
   catalog.tokens[1].access = 8;
@@ -77,7 +77,7 @@ TEST(Catalog, TablesDoNotOverlap) {
   EXPECT_EQ(catalog.sessions[1].pid, 2U);
   EXPECT_EQ(catalog.sessions[protocol::kSessionsMax].pid, 3U);
   EXPECT_EQ(catalog.objects[1].size_bytes, 4U);
-  EXPECT_EQ(catalog.objects[protocol::kSegmentsMax].size_bytes, 5U);
+  EXPECT_EQ(catalog.objects[protocol::kObjectsPerArenaMax - 1].size_bytes, 5U);
   EXPECT_EQ(catalog.attachments[1].count, 6U);
   EXPECT_EQ(catalog.attachments[1U << 24].count, 7U);
   EXPECT_EQ(catalog.tokens[1].access, 8U);

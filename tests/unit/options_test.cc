@@ -51,6 +51,8 @@ TEST(Options, Defaults) {
   EXPECT_EQ(result.options->default_mode, 0600u);
   EXPECT_EQ(result.options->socket_mode, kSocketModeByFolder);
   EXPECT_EQ(result.options->sessions_max, protocol::kSessionsMax);
+  EXPECT_EQ(result.options->arena_size, 8 * kGiB);
+  EXPECT_EQ(result.options->slow_wait_ms, 10'000u);
   EXPECT_EQ(result.options->parent_fd, -1);
   EXPECT_EQ(result.options->ready_fd, -1);
   EXPECT_THAT(result.warnings, IsEmpty());
@@ -95,6 +97,38 @@ TEST(Options, Sizes) {
   }
 }
 
+TEST(Options, SizesOfArenas) {
+  const auto size = [](const char* value) {
+    return parse({"--arena-size", value}).options->arena_size;
+  };
+  EXPECT_EQ(size("1MiB"), kMiB);
+  EXPECT_EQ(size("64GiB"), 64 * kGiB);
+  EXPECT_EQ(size("1048577"), kMiB);  // whole chunks
+  for (const char* bad : {"0", "1048575", "68719476737", "x"}) {
+    EXPECT_THAT(refusal({"--arena-size", bad}), HasSubstr("--arena-size")) << bad;
+  }
+  std::vector<const char*> argv{"shoald"};
+  const char* const none[] = {nullptr};
+  EXPECT_EQ(parse_options(argv, none, nullptr, 1024 * kGiB)->arena_size, 64 * kGiB);
+  EXPECT_EQ(parse_options(argv, none, nullptr, kMiB)->arena_size, kMiB);
+}
+
+TEST(Options, Durations) {
+  const auto slow = [](const char* value) {
+    return parse({"--slow-wait", value}).options->slow_wait_ms;
+  };
+  EXPECT_EQ(slow("0"), 0u);
+  EXPECT_EQ(slow("0s"), 0u);
+  EXPECT_EQ(slow("250ms"), 250u);
+  EXPECT_EQ(slow("7s"), 7'000u);
+  EXPECT_EQ(slow("2min"), 120'000u);
+  EXPECT_EQ(slow("1h"), 3'600'000u);
+  for (const char* bad :
+       {"", "x", "5", "1.5s", "-1s", "3 s", "2d", "99999h", "99999999999999999999s"}) {
+    EXPECT_THAT(refusal({"--slow-wait", bad}), HasSubstr("--slow-wait")) << bad;
+  }
+}
+
 TEST(Options, FlagBeatsVariable) {
   const Result result = parse({"--quota=1GiB"}, {"SHOAL_QUOTA=2GiB", "SHOAL_LOG_LEVEL=debug"});
   ASSERT_TRUE(result.options.ok());
@@ -106,7 +140,8 @@ TEST(Options, EveryFlagHasItsVariable) {
   const Result result =
       parse({}, {"SHOAL_SOCKET=/s", "SHOAL_MEMORY_MAX=1GiB", "SHOAL_WARM_BYTES=1MiB",
                  "SHOAL_QUOTA=2MiB", "SHOAL_MODE=0640", "SHOAL_SOCKET_MODE=0666",
-                 "SHOAL_SESSIONS_MAX=7", "SHOAL_PARENT_FD=5", "SHOAL_READY_FD=6", "PATH=/bin"});
+                 "SHOAL_SESSIONS_MAX=7", "SHOAL_ARENA_SIZE=3MiB", "SHOAL_SLOW_WAIT=2s",
+                 "SHOAL_PARENT_FD=5", "SHOAL_READY_FD=6", "PATH=/bin"});
   ASSERT_TRUE(result.options.ok()) << result.options.status();
   EXPECT_EQ(result.options->socket, "/s");
   EXPECT_EQ(result.options->memory_max, kGiB);
@@ -115,6 +150,8 @@ TEST(Options, EveryFlagHasItsVariable) {
   EXPECT_EQ(result.options->default_mode, 0640u);
   EXPECT_EQ(result.options->socket_mode, 0666u);
   EXPECT_EQ(result.options->sessions_max, 7u);
+  EXPECT_EQ(result.options->arena_size, 3 * kMiB);
+  EXPECT_EQ(result.options->slow_wait_ms, 2'000u);
   EXPECT_EQ(result.options->parent_fd, 5);
   EXPECT_EQ(result.options->ready_fd, 6);
   EXPECT_THAT(result.warnings, IsEmpty());

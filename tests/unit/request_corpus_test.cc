@@ -104,6 +104,21 @@ Fill arena_create(const char* name) {
   };
 }
 
+Fill create_in_arena(const char* name, wire::Kind kind, std::uint64_t parameter = 0) {
+  return [=](wire::Request::Builder request) {
+    auto create = request.initCreate();
+    create.setName(name);
+    create.setKind(kind);
+    create.setParameter(parameter);
+    create.setFingerprint(kind == wire::Kind::CELL || kind == wire::Kind::ARRAY ? "u8" : "");
+    create.setElementBytes(kind == wire::Kind::ARRAY ? 1 : 0);
+  };
+}
+void arena_map(wire::Request::Builder request) { request.setArenaMap(wire::Access::READ_WRITE); }
+void watch(wire::Request::Builder request) { request.setWatch(object_word(0)); }
+void poke(wire::Request::Builder request) { request.setPoke(object_word(0)); }
+void waits(wire::Request::Builder request) { request.initWaits(); }
+
 // An input: who speaks when (see request_fuzz.cc), then the messages with growing ids.
 struct Seed {
   unsigned char turns[8];
@@ -228,6 +243,16 @@ std::map<std::string, Seed> seeds() {
        {{0b11100, 0, 31, 6, 0, 0, 0, 0},
         {hello(), arena_create("other"), hello("other"), create("a"), unlink, arena_remove,
          arena_remove}}},
+      {"arena_objects",
+       {{0, 0, SHOAL_QUIET},
+        {hello(), create_in_arena("a", wire::Kind::LOCK),
+         create_in_arena("b", wire::Kind::SEMAPHORE, 70),
+         create_in_arena("c", wire::Kind::ARRAY, 70'000), create_in_arena("d", wire::Kind::CELL, 4),
+         arena_map, share(0), release(2), seal, descriptor, stat}}},
+      {"watches",
+       {{0b1010, 0, 31, 7, 0, 0, 0, 0},
+        {hello(), hello(), create_in_arena("a", wire::Kind::EVENT), open("a"), watch, watch, poke,
+         waits, release(0)}}},
       {"administration",
        {{0, 0, SHOAL_QUIET}, {hello(), create("a"), clients, usage, limits, arenas, stat}}},
   };

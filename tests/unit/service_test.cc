@@ -113,7 +113,8 @@ TEST_F(ServiceTest, RefusalOfAVersionNamesBothSides) {
     if (row.welcome) continue;
     EXPECT_EQ(reply.code(), StatusCode::kFailedPrecondition);
     EXPECT_THAT(reply.message(),
-                AllOf(HasSubstr(protocol::text(row.oldest, ".0 to ", row.newest, ".77")),
+                AllOf(HasSubstr(protocol::text(row.oldest, ".", protocol::kProtocolMinor, " to ",
+                                               row.newest, ".77")),
                       HasSubstr(protocol::text("memory layout ", row.layout)),
                       HasSubstr(protocol::text("speaks protocol ", kOurs, ".")),
                       HasSubstr(protocol::text("memory layout ", protocol::kLayoutVersion))));
@@ -247,7 +248,7 @@ TEST_F(InheritTest, CountsNeverAddUpToNone) {
 // ---- what a client of another version, or a hostile one, sends ----
 
 TEST_F(ServiceTest, UnknownKindsOfRequestAreUnimplemented) {
-  for (const std::uint16_t which : {23, 100, 65'535}) {
+  for (const std::uint16_t which : {27, 100, 65'535}) {
     auto message = test::encode(client_.last_id() + 1, [](Request r) { r.setPing(); });
     test::discriminant(message) = which;
     const Reply reply = client_.deliver(message);

@@ -278,13 +278,15 @@ TEST(DescriptorBudget, SharesOutWhatThereIs) {
   const DescriptorBudget usual = DescriptorBudget::of(1024, 1000);
   EXPECT_EQ(usual.segments, 480U);
   EXPECT_EQ(usual.sessions, 90U);
-  EXPECT_EQ(usual.ungreeted, 120U);
-  EXPECT_LE(usual.segments + 4 * usual.sessions + usual.ungreeted, 1024U);
+  EXPECT_EQ(usual.ungreeted, 60U);
+  EXPECT_EQ(usual.watches, 60U);
+  EXPECT_LE(usual.segments + 4 * usual.sessions + usual.ungreeted + usual.watches, 1024U);
   EXPECT_EQ(DescriptorBudget::of(1 << 20, 10).sessions, 10U);
   const DescriptorBudget huge = DescriptorBudget::of(~std::uint64_t{0} / 8, 0xffffffff);
   EXPECT_EQ(huge.segments, protocol::kSegmentsMax);
   EXPECT_EQ(huge.sessions, protocol::kSessionsMax);
   EXPECT_EQ(huge.ungreeted, protocol::kUngreetedMax);
+  EXPECT_EQ(huge.watches, protocol::kWatchesMax);
   EXPECT_GT(DescriptorBudget::of(0, 10).segments, 0U);
 }
 

@@ -1,0 +1,131 @@
+// The memory of arenas: one sparse, sealed memfd each, made when the first object or client needs
+// it and mapped here until there has been neither for a while. Every byte of it may be garbage; its
+// geometry is the manager's own. What lies in it is known to memory/ (arena.h, recover.h); which
+// objects there are, to Objects.
+//
+// Theory: a descriptor that is lent is an open file description of its own, since a reader must not
+// get one that writes. SHRINK and GROW are sealed, so no access here can lose its pages.
+//
+// What if the manager dies here? A memfd without a descriptor or mapping is freed by the kernel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "daemon/accounts.h"
+#include "daemon/catalog.h"
+#include "memory/arena.h"
+#include "memory/layout.h"
+#include "memory/session_page.h"
+#include "schemas/unique_fd.h"
+
+namespace shoal::daemon {
+
+// One arena's.
+class ArenaMemory {
+ public:
+  struct Spec {
+    std::uint64_t bytes = 0;  // of its chunks
+    std::uint64_t id = 0;
+    std::uint64_t manager = 0;
+    std::uint64_t quota_bytes = 0;
+    std::uint64_t warm_bytes = 0;  // of free chunks that keep their memory
+  };
+  // RESOURCE_EXHAUSTED: no descriptors, or no range of addresses for it.
+  static absl::StatusOr<std::unique_ptr<ArenaMemory>> make(std::string_view arena,
+                                                           const Spec& spec);
+  ArenaMemory(const ArenaMemory&) = delete;
+  ArenaMemory& operator=(const ArenaMemory&) = delete;
+  ~ArenaMemory();
+
+  [[nodiscard]] std::byte* bytes() const { return bytes_; }
+  [[nodiscard]] const memory::Geometry& geometry() const { return geometry_; }
+  [[nodiscard]] std::uint64_t arena_bytes() const {
+    return std::uint64_t{geometry_.chunk_count} * memory::kChunkBytes;
+  }
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  // What the manager itself is in lock words: nobody.
+  [[nodiscard]] memory::Caller& caller() { return caller_; }
+
+  // To be sent to a client.
+  [[nodiscard]] absl::StatusOr<protocol::UniqueFd> descriptor(bool writable) const;
+
+  // A block of zeroed bytes, backed by memory, that belongs to the object: its offset.
+  absl::StatusOr<std::uint64_t> allocate(std::uint64_t object, std::uint64_t bytes);
+  // DATA_LOSS: the tables do not say so any more; nothing was freed.
+  absl::Status free(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
+  // What the dead thread was allocating or giving back; `record` is mapped.
+  void recover_intents(memory::ThreadRecord& record, std::uint32_t owner, memory::Reaches reaches);
+
+  // Of an arena that nobody damages.
+  [[nodiscard]] memory::ArenaUsage usage() const { return allocator_.usage(); }
+
+  void set_quota(std::uint64_t bytes);
+  // From now on every call on an object of the arena says UNAVAILABLE. The objects themselves are
+  // the caller's to retire.
+  void close();
+
+  // A little of what quiet moments are for: memory behind free chunks goes back to the kernel.
+  // `now_ns` is CLOCK_MONOTONIC.
+  void tidy(std::uint64_t now_ns);
+  [[nodiscard]] bool untidy() const { return idle_passes_left_ != 0; }
+
+ private:
+  ArenaMemory(protocol::UniqueFd memfd, std::byte* bytes, const Spec& spec);
+  static bool commit(void* self, std::uint64_t offset, std::uint64_t bytes);
+  static bool punch(void* self, std::uint64_t offset, std::uint64_t bytes);
+
+  protocol::UniqueFd memfd_;
+  std::byte* bytes_;
+  memory::Geometry geometry_;
+  std::uint64_t id_;
+  std::uint64_t warm_chunks_;
+  memory::ArenaMemory allocator_;
+  memory::Caller caller_;
+  memory::QuietWatch quiet_;
+  std::uint32_t idle_passes_left_ = 0;  // of `tidy`, until it finds nothing any more
+};
+
+// Of all arenas that have memory, by their index.
+class ArenaMemories {
+ public:
+  struct Spec {
+    std::uint64_t arena_bytes = 0;  // of each
+    std::uint64_t warm_bytes = 0;
+    std::uint64_t manager = 0;
+  };
+  ArenaMemories(const Catalog& catalog, const Accounts& accounts, const Spec& spec)
+      : catalog_(catalog), accounts_(accounts), spec_(spec) {}
+
+  // Makes it, if this is the first need.
+  absl::StatusOr<ArenaMemory*> need(Index arena);
+  [[nodiscard]] ArenaMemory* find(Index arena) const;  // null: it has none
+  void remove(Index arena);
+  void close();
+  // Also ends the memory of arenas without objects and sessions.
+  void tidy(std::uint64_t now_ns);
+  // Whether there may be something to tidy.
+  [[nodiscard]] bool untidy() const;
+  [[nodiscard]] std::uint64_t arena_bytes() const { return spec_.arena_bytes; }
+  [[nodiscard]] std::uint64_t manager() const { return spec_.manager; }
+
+ private:
+  struct Entry {
+    std::unique_ptr<ArenaMemory> memory;
+    std::uint64_t unused_since_ns = 0;  // 0: it is in use, or nobody has looked
+  };
+  [[nodiscard]] bool in_use(Index arena) const;
+
+  const Catalog& catalog_;
+  const Accounts& accounts_;
+  Spec spec_;
+  std::vector<Entry> memories_;
+};
+
+}  // namespace shoal::daemon

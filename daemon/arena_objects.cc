@@ -1,0 +1,175 @@
+// Objects in the memory of their arena, see objects.h: laid, recovered and retired here, all by
+// what the catalog says of them.
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "daemon/arena_memory.h"
+#include "daemon/objects.h"
+#include "daemon/recovery.h"
+#include "memory/recover.h"
+#include "schemas/limits.h"
+#include "schemas/text.h"
+
+namespace shoal::daemon {
+namespace {
+
+using memory::ObjectKind;
+using protocol::error;
+
+std::string what(const Objects::New& object) {
+  return protocol::text(kind_name(static_cast<std::uint16_t>(object.kind)), " \"", object.name,
+                        "\"");
+}
+
+// A value and an array have a size that users know; what the rest is as large as is nobody's
+// concern but the quota's.
+std::uint64_t size_of(const Objects::New& object) {
+  const bool sized = object.kind == wire::Kind::CELL || object.kind == wire::Kind::ARRAY;
+  return sized ? object.traits.parameter : memory::kDescriptorBytes;
+}
+
+}  // namespace
+
+absl::Status Objects::check_new_in_arena(const New& object) const {
+  const auto kind = static_cast<std::uint16_t>(object.kind);
+  if (absl::Status status = check_traits(object.name, kind, object.traits); !status.ok()) {
+    return status;
+  }
+  if (object.sealable || object.sparse || object.huge_pages || object.numa_node >= 0) {
+    return error(absl::StatusCode::kInvalidArgument, what(object),
+                 ": it lives in the memory of its arena; sealable, sparse, huge pages and NUMA "
+                 "node are options of a SharedMemory");
+  }
+  const uid_t uid = catalog_.sessions[object.creator].uid;
+  const std::uint32_t most = protocol::most_of_one_uid(
+      protocol::Shared::kObjects, catalog_.objects.capacity(), object.may_use_all);
+  const std::uint32_t of_uid = accounts_.user(uid).objects;
+  if (of_uid < most) return absl::OkStatus();
+  return error(absl::StatusCode::kResourceExhausted, what(object), ": uid ", uid, " has ", of_uid,
+               " objects; the limit \"objects\" is ", catalog_.objects.capacity(), ", and ", most,
+               " for this uid: unlink some");
+}
+
+absl::StatusOr<Index> Objects::create_in_arena(const New& object) {
+  if (absl::Status status = check_new_in_arena(object); !status.ok()) return status;
+  absl::StatusOr<ArenaMemory*> memory = memories_.need(object.arena);
+  if (!memory.ok()) return memory.status();
+  const std::uint64_t wanted = memory::block_bytes(static_cast<ObjectKind>(object.kind),
+                                                   object.traits.flags, object.traits.parameter);
+  const std::uint64_t taken = wanted == 0 ? 0 : memory::ArenaMemory::block_size(wanted);
+  if (wanted > (*memory)->arena_bytes() || taken > (*memory)->arena_bytes() ||
+      (taken == 0 && wanted != 0)) {
+    return error(absl::StatusCode::kResourceExhausted, what(object), ": it takes ", wanted,
+                 " bytes, and all memory of an arena is ", (*memory)->arena_bytes(),
+                 "; start the manager with a larger --arena-size");
+  }
+  const uid_t uid = catalog_.sessions[object.creator].uid;
+  const std::uint64_t bytes = taken + memory::kDescriptorBytes;
+  constexpr auto kHome = Accounts::Home::kArena;
+  absl::Status status = accounts_.charge_object(object.arena, uid, bytes, kHome);
+  if (!status.ok()) return status;
+  status = admit(bytes);
+  if (!status.ok()) {
+    accounts_.release_object(object.arena, uid, bytes, kHome);
+    return status;
+  }
+  const Index index = catalog_.objects.take();
+  if (index == 0 || index >= memory::kDescriptorsMax) {
+    status = error(absl::StatusCode::kResourceExhausted, what(object), ": there are ",
+                   catalog_.objects.used(), " objects, the limit \"objects\"; unlink some");
+  } else {
+    status = lay_in_arena(index, object, **memory);
+  }
+  if (!status.ok()) {
+    if (index != 0) catalog_.objects.free(index);
+    gauge_.released(bytes);
+    accounts_.release_object(object.arena, uid, bytes, kHome);
+    return status;
+  }
+  catalog_.objects[index].committed_bytes = bytes;
+  catalog_.objects.publish(index);
+  if (!object.name.empty()) put_name(index, object.name);
+  return index;
+}
+
+// Its record, block and bytes; visible to nobody yet.
+absl::Status Objects::lay_in_arena(Index index, const New& object, ArenaMemory& memory) {
+  ObjectRecord& record = catalog_.objects[index];
+  const Traits& traits = object.traits;
+  const auto kind = static_cast<ObjectKind>(object.kind);
+  fill(record, object);
+  state(index) = State{};
+  record.size_bytes = size_of(object);
+  record.parameter = traits.parameter;
+  record.flags = traits.flags;
+  record.element_bytes = object.kind == wire::Kind::ARRAY ? traits.element_bytes : 0;
+  record.fingerprint_bytes = static_cast<std::uint8_t>(
+      std::min(traits.fingerprint.size(), protocol::kFingerprintBytesMax));
+  std::memcpy(record.fingerprint, traits.fingerprint.data(), record.fingerprint_bytes);
+  record.block_bytes = memory::block_bytes(kind, traits.flags, traits.parameter);
+  if (record.block_bytes != 0) {
+    const absl::StatusOr<std::uint64_t> block = memory.allocate(id(index), record.block_bytes);
+    if (!block.ok()) {
+      return error(block.status().code(), what(object), ": ",
+                   protocol::to_std(block.status().message()));
+    }
+    record.block = *block;
+  }
+  memory::lay_object(memory.bytes(), {.index = index,
+                                      .id = id(index),
+                                      .kind = kind,
+                                      .flags = traits.flags,
+                                      .parameter = traits.parameter,
+                                      .block = record.block,
+                                      .initial = traits.initial});
+  return absl::OkStatus();
+}
+
+memory::ObjectView Objects::view(Index index) const {
+  const ObjectRecord& object = record(index);
+  // Whoever has an object in an arena has the arena's memory.
+  return memory::view_of(memories_.find(object.arena)->bytes(), id(index),
+                         static_cast<ObjectKind>(object.kind), object.flags, object.parameter,
+                         object.block);
+}
+
+absl::StatusOr<bool> Objects::recover(Index index, std::uint16_t slot, bool died) {
+  if (in_arena(index)) {
+    return recover_in_arena(view(index), memories_.find(record(index).arena)->caller(), slot, died);
+  }
+  // A live session's calls on a segment end before its last reference goes.
+  if (!died) return false;
+  if (absl::Status status = recover_segment(segment(index), record(index), slot); !status.ok()) {
+    return status;
+  }
+  return false;
+}
+
+std::uint64_t Objects::recovery_bytes(Index index) const {
+  const bool has_cells =
+      in_arena(index) && record(index).kind != static_cast<std::uint16_t>(wire::Kind::ARRAY);
+  return memory::kDescriptorBytes + (has_cells ? record(index).block_bytes : 0);
+}
+
+void Objects::retire_in_arena(Index index) {
+  const ObjectRecord& object = record(index);
+  memory::retire_object(view(index));
+  // What a writer has damaged stays in use until the arena goes: it can only harm itself.
+  if (object.block_bytes != 0) {
+    (void)memories_.find(object.arena)->free(id(index), object.block, object.block_bytes);
+  }
+  catalog_.objects.free(index);
+  gauge_.released(object.committed_bytes);
+  accounts_.release_object(object.arena, object.creator_uid, object.committed_bytes,
+                           Accounts::Home::kArena);
+}
+
+void Objects::close_arenas() {
+  memories_.close();
+  for (Index i = 1; i < catalog_.objects.end(); ++i) {
+    if (catalog_.objects.in_use(i) && in_arena(i)) memory::retire_object(view(i));
+  }
+}
+
+}  // namespace shoal::daemon

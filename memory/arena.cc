@@ -1,0 +1,197 @@
+// Allocating, owning, retiring and freeing blocks. Where a free place is found and claimed stands
+// in arena_claim.cc and arena_slab.cc, the intents in arena_intent.cc. See arena.h.
+#include "memory/arena.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+#include "memory/seeded_faults.h"
+#include "memory/shared_copy.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+namespace {
+
+// kCellSizes: it is a run.
+unsigned size_for(std::uint64_t bytes) {
+  unsigned size = 0;
+  while (size < kCellSizes && cell_bytes(size) < bytes) ++size;
+  return size;
+}
+
+std::uint64_t chunks_for(std::uint64_t bytes) {
+  return bytes / kChunkBytes + (bytes % kChunkBytes != 0 ? 1 : 0);
+}
+
+absl::Status not_yours(std::uint64_t block) {
+  return absl::DataLossError(absl::StrCat(
+      "the block at ", block, " is not as its owner left it: the arena's tables are damaged"));
+}
+
+}  // namespace
+
+void lay_arena(std::byte* arena, const NewArena& fresh) {
+  auto& header = *reinterpret_cast<ArenaHeader*>(arena);
+  std::memset(&header, 0, sizeof header);
+  header.layout = fresh.layout;
+  header.features_incompat = kFeaturesIncompat;
+  header.features_ro_compat = kFeaturesRoCompat;
+  header.features_compat = kFeaturesCompat;
+  header.arena_bytes = fresh.bytes;
+  header.arena = fresh.id;
+  header.manager = fresh.manager;
+  header.quota_chunks.store(fresh.quota_chunks);
+  std::atomic_ref<std::uint64_t>(header.magic).store(kArenaMagic, std::memory_order_release);
+}
+
+ThreadRecord* manager_record(std::byte* arena) {
+  return reinterpret_cast<ThreadRecord*>(arena + kManagerRecordOffset);
+}
+
+ArenaMemory::ArenaMemory(std::byte* arena, const Geometry& geometry, Commit commit)
+    : arena_(arena), geometry_(geometry), commit_(commit) {}
+
+std::uint64_t ArenaMemory::block_size(std::uint64_t bytes) {
+  const unsigned size = size_for(bytes);
+  if (size < kCellSizes) return cell_bytes(size);
+  return bytes > kBlockBytesMax ? 0 : chunks_for(bytes) * kChunkBytes;
+}
+
+absl::StatusOr<std::uint64_t> ArenaMemory::allocate(Caller& caller, std::uint64_t bytes,
+                                                    BlockFor block_for) {
+  if (caller.record == nullptr || block_for.part >= kPartsMax || block_for.object == 0 ||
+      static_cast<std::uint32_t>(block_for.object) >= kDescriptorsMax) {
+    return absl::InvalidArgumentError("a block needs an object, a part of it, a thread's record");
+  }
+  if (block_size(bytes) == 0) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a block of ", bytes, " bytes: the most is ", kBlockBytesMax));
+  }
+  absl::StatusOr<Intent> intent = begin(caller, block_for, Place{}, false);
+  if (!intent.ok()) return intent.status();
+  const unsigned size = size_for(bytes);
+  Place place;
+  if (size < kCellSizes) {
+    if (absl::Status status = claim_cell(caller, size, block_for, *intent, place); !status.ok()) {
+      intent->end();
+      return status;
+    }
+    const std::uint64_t cell = word_of(place, 0).load();
+    const bool dirty = ((cell | chunk_word(place.chunk).load()) & kWordDirty) != 0;
+    if (dirty) zero(offset_of(place, size), cell_bytes(size));
+  } else {
+    const auto count = static_cast<std::uint32_t>(chunks_for(bytes));
+    absl::Status status = claim_run(caller, count, block_for, *intent, place);
+    if (status.ok() && !back_run(place)) {
+      release_claimed(place, caller.owner);
+      status = absl::ResourceExhaustedError(
+          absl::StrCat("the host has no memory for a block of ", bytes, " bytes"));
+    }
+    if (!status.ok()) {
+      if (intent->reserved) give_back(count);
+      intent->end();
+      return status;
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if ((word_of(place, i).load() & kWordDirty) == 0) continue;
+      zero(offset_of(place, 0) + i * kChunkBytes, kChunkBytes);
+    }
+  }
+  Caller::count(caller.record->bytes, block_size(bytes));
+  return offset_of(place, size);
+}
+
+absl::Status ArenaMemory::own(Caller& caller, std::uint64_t block, std::uint64_t bytes,
+                              BlockFor block_for) {
+  Place place;
+  if (!place_of(block, bytes, place)) return not_yours(block);
+  const unsigned at = intent_of(caller, place, block_for.part);
+  const auto end_intent = [&] {
+    if (at < kIntentsMax) caller.record->intent_at(at).store(0);
+  };
+  if (has_fault(Fault::kIntentEndsEarly)) end_intent();
+  const auto index = static_cast<std::uint32_t>(block_for.object);
+  bool whole = true;
+  for (std::uint32_t i = 0; i < place.count(); ++i) {
+    std::uint64_t word = word_of(place, i).load();
+    whole = block_state(word) == BlockState::kClaimed && block_claimer(word) == caller.owner &&
+            word_of(place, i).change(word, owned_word(word, index, block_for.part, i == 0)) &&
+            whole;
+  }
+  end_intent();
+  return whole ? absl::OkStatus() : not_yours(block);
+}
+
+absl::Status ArenaMemory::retire(Caller& caller, std::uint64_t block, std::uint64_t bytes,
+                                 BlockFor block_for) {
+  Place place;
+  if (!place_of(block, bytes, place)) return not_yours(block);
+  return begin(caller, block_for, place, true).status();
+}
+
+absl::Status ArenaMemory::free(Caller& caller, std::uint64_t block, std::uint64_t bytes,
+                               BlockFor block_for) {
+  Place place;
+  if (!place_of(block, bytes, place)) return not_yours(block);
+  const std::uint64_t head = word_of(place, 0).load();
+  const bool in_flight =
+      block_state(head) == BlockState::kClaimed && block_claimer(head) == caller.owner;
+  Intent intent{.record = caller.record,
+                .at = intent_of(caller, place, block_for.part),
+                .part = block_for.part};
+  if (intent.at == kIntentsMax) {
+    const absl::StatusOr<Intent> begun = begin(caller, block_for, place, !in_flight);
+    if (!begun.ok()) return begun.status();
+    intent = *begun;
+  }
+  const std::uint32_t freed = in_flight ? release_claimed(place, caller.owner)
+                                        : finish_free(place, caller.owner, block_for, intent);
+  if (!place.is_cell()) give_back(freed);
+  intent.end();
+  return freed == place.count() ? absl::OkStatus() : not_yours(block);
+}
+
+// All words of the place that `owner` has claimed. Returns how many.
+std::uint32_t ArenaMemory::release_claimed(Place place, std::uint32_t owner) const {
+  std::uint32_t freed = 0;
+  for (std::uint32_t i = place.count(); i-- > 0;) {
+    std::uint64_t word = word_of(place, i).load();
+    if (block_state(word) != BlockState::kClaimed || block_claimer(word) != owner) continue;
+    if (word_of(place, i).change(word, free_word(word))) ++freed;
+  }
+  return freed;
+}
+
+// Frees an owned block whose intent says "freeing", from its last chunk to its first; may be begun
+// again by recovery wherever it was left. Returns how many words became free.
+std::uint32_t ArenaMemory::finish_free(Place place, std::uint32_t owner, BlockFor block_for,
+                                       const Intent& intent) const {
+  const auto index = static_cast<std::uint32_t>(block_for.object);
+  const auto is_owned = [&](std::uint64_t word, bool head) {
+    return block_state(word) == BlockState::kOwned && block_object(word) == index &&
+           block_part(word) == block_for.part && ((word & kWordHead) != 0) == head;
+  };
+  std::uint32_t freed = 0;
+  const auto free_owned = [&](std::uint32_t i) {
+    std::uint64_t word = word_of(place, i).load();
+    if (is_owned(word, i == 0) && word_of(place, i).change(word, free_word(word))) ++freed;
+  };
+  std::uint64_t head = word_of(place, 0).load();
+  if (is_owned(head, true)) {
+    std::uint32_t end = 1;
+    while (end < place.count() && is_owned(word_of(place, end).load(), false)) ++end;
+    if (has_fault(Fault::kRunFreedFromHead)) free_owned(0);
+    for (std::uint32_t i = end; i-- > 1;) free_owned(i);
+    (void)word_of(place, 0).change(head, claimed_word(head, owner));
+  }
+  if (!has_fault(Fault::kFreeKeepsFreeing)) intent.take_back_freeing();
+  return freed + release_claimed(place.is_cell() ? place : run_place(place.chunk, 1), owner);
+}
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

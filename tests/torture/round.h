@@ -1,0 +1,36 @@
+// One round: a scenario with fresh objects, workers that are killed and replaced, and a look at
+// what is left. Everything that chance decides follows from the seed, but not when things happen.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include <shoal/admin.h>
+#include <shoal/client.h>
+
+#include "tests/torture/board.h"
+
+namespace shoal::torture {
+
+struct Tally {
+  std::uint64_t rounds = 0;
+  std::uint64_t kills = 0;
+  std::uint64_t stops = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Op::kCount)> kills_in = {};
+};
+
+struct RoundPlan {
+  std::uint64_t seed = 0;
+  std::uint64_t kills = 200;
+  bool hold = false;  // on a violation leave everything as it is, until killed
+};
+
+// The seed of a campaign's round.
+std::uint64_t seed_of_round(std::uint64_t seed, std::uint64_t round);
+
+// Adds to the tally. What was wrong, or nothing.
+std::string play_round(const Client& client, const Admin& admin, Board& board,
+                       const RoundPlan& plan, Tally& tally);
+
+}  // namespace shoal::torture
