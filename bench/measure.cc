@@ -15,16 +15,14 @@ namespace {
 // A repetition is this many turns of each side. Turns are short, so that whatever else the machine
 // does meets both sides alike, and seldom more than half of the turns; together they take 100 ms.
 struct Turns {
-  int draws;  // times that both sides are made anew for one repetition, whose figure is their mean
   int count;
   int warm_up;
   double ns;  // of each, about
 };
-constexpr Turns kTurns{1, 50, 10, 2e6};
+constexpr Turns kTurns{50, 10, 2e6};
 // Where two processes need a core each: much shorter than the kernel's time slices, since a turn
-// begins with both of them running, and is worth little if one of them is stopped halfway. How two
-// processes fall into step with each other is luck, too, hence several draws of it.
-constexpr Turns kPinnedTurns{3, 100, 20, 0.3e6};
+// begins with both of them running, and is worth little if one of them is stopped halfway.
+constexpr Turns kPinnedTurns{300, 60, 0.3e6};
 constexpr double kCalibrationNs = 20e6;
 // Times that an incident is made to happen in a repetition: enough, with the default number of
 // repetitions, for a p99.9 that is not just the worst.
@@ -150,16 +148,6 @@ Result measure_incident(const Row& row, const MeasureOptions& options) {
   return result;
 }
 
-// The means of `draws` figures each.
-std::vector<double> means(const std::vector<double>& figures, int draws) {
-  std::vector<double> folded;
-  for (std::size_t i = 0; i < figures.size(); ++i) {
-    if (i % static_cast<std::size_t>(draws) == 0) folded.push_back(0);
-    folded.back() += figures[i] / draws;
-  }
-  return folded;
-}
-
 }  // namespace
 
 Result measure(const Row& row, const MeasureOptions& options) {
@@ -171,7 +159,7 @@ Result measure(const Row& row, const MeasureOptions& options) {
   const auto operations = static_cast<double>(row.operations);
   std::uint64_t shoal_rounds = 0;
   std::uint64_t reference_rounds = 0;
-  while (static_cast<int>(result.shoal_ns.size()) < options.reps * turns.draws) {
+  while (static_cast<int>(result.shoal_ns.size()) < options.reps) {
     Match match(row, options.self_check, row.two_processes || result.shoal_ns.size() % 2 == 0);
     const reference::PinnedToFirstCore pinned(row.pinned);
     if (shoal_rounds == 0) match.calibrate(turns.ns, shoal_rounds, reference_rounds);
@@ -184,8 +172,6 @@ Result measure(const Row& row, const MeasureOptions& options) {
     result.shoal_ns.push_back(shoal_ns / operations);
     result.reference_ns.push_back(reference_ns / operations);
   }
-  result.shoal_ns = means(result.shoal_ns, turns.draws);
-  result.reference_ns = means(result.reference_ns, turns.draws);
   if (!placement.seen_ns().empty()) result.placement_ns = median(placement.seen_ns());
   return result;
 }

@@ -12,10 +12,6 @@ namespace shoal::internal {
 using memory::Deadline;
 using memory::Result;
 
-static_assert(sizeof(memory::Descriptor) == kPlaceWords * sizeof(std::uint64_t));
-static_assert(offsetof(memory::Descriptor, id) == 0);
-static_assert(offsetof(memory::Descriptor, value) == kValueWord * sizeof(std::uint64_t));
-
 namespace {
 
 // For another writer's claim.

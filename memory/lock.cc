@@ -57,10 +57,15 @@ Result release_slow(const ObjectView& lock, Caller& caller, std::uint32_t seen, 
     const bool may =
         owner_in(seen) != 0 && (slot_in(seen) == caller.slot() || lock.has(kFlagReleaseByAnyone));
     if (!may) return Result::kNotOwner;
-    if (word.change(seen, 0)) break;
+    if (word.change(seen, free_word(seen, wake))) break;
   }
   if (has_fault(Fault::kUnlockForgetsWake)) return Result::kDone;
-  signal(caller, lock, word, seen, wake);
+  const int woken = signal(caller, lock, word, seen, wake);
+  if (woken == 0 && (seen & kWaiters) != 0) {
+    // Nobody sleeps: the next lock and unlock are quick again.
+    std::uint32_t free = kWaiters;
+    (void)word.change(free, 0);
+  }
   return Result::kDone;
 }
 

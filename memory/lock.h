@@ -12,12 +12,10 @@
 //  1. Who sleeps on the word did so with the bit set in it. The bit is taken away only from a free
 //     word, after a wake that found nobody; a sleeper that came in between is woken by the unlock
 //     that follows the lock it slept on, and that one sees the bit, or has woken it already.
-//  2. Who was woken either takes the lock with the bit set, or, giving up, leaves it set: so at
-//  most
-//     one more sleeps without the bit than are awake to set it again.
-//  3. Token, depth and `abandoned` are written by the holder alone (and by recovery, when the
-//  holder
-//     is dead); the word's release and acquire order them.
+//  2. Who was woken either takes the lock with the bit set, or, giving up, leaves it set:
+//     so whoever may sleep without the bit has one awake who will set it again.
+//  3. Token, depth and `abandoned` are written by the holder alone (and by recovery, when
+//     the holder is dead); the word's release and acquire order them.
 //
 // What if a process dies here? Holding: recovery marks the lock abandoned, frees it, wakes one.
 // Between freeing and waking, or woken and not yet holding: recovery wakes one of every lock that

@@ -48,16 +48,13 @@ namespace shoal {
 
 namespace internal {
 
-// Words of an object's place in the arena, and which of them is the value of a cell of one word.
-inline constexpr std::size_t kPlaceWords = 32;
-inline constexpr std::size_t kValueWord = 8;
-inline constexpr std::uint64_t kNoObject[kPlaceWords] = {};
+inline constexpr std::uint64_t kNoObject = 0;
 
 // Where the bytes of a cell or an array are, and the word that says whether they are still its.
 struct SHOAL_EXPORT Place {
-  const std::uint64_t* id_now = kNoObject;
-  const std::uint64_t* id_now_to_write = kNoObject;  // so for a read-only proxy
-  std::uint64_t id = 1;                              // what it must be
+  const std::uint64_t* id_now = &kNoObject;
+  const std::uint64_t* id_now_to_write = &kNoObject;  // so for a read-only proxy
+  std::uint64_t id = 1;                               // what it must be
   std::byte* bytes = nullptr;
   std::uint64_t size = 0;
 
@@ -201,8 +198,7 @@ class Cell : public internal::ArenaKind<Cell<T>> {
   absl::StatusOr<T> change(Change change) const;
   [[nodiscard]] auto word() const {
     using Word = typename internal::WordOf<sizeof(T)>::Type;
-    auto* const place = const_cast<std::uint64_t*>(place_.id_now);
-    return std::atomic_ref<Word>(*reinterpret_cast<Word*>(place + internal::kValueWord));
+    return std::atomic_ref<Word>(*reinterpret_cast<Word*>(place_.bytes));
   }
   static auto to_word(const T& value) {
     return std::bit_cast<typename internal::WordOf<sizeof(T)>::Type>(value);

@@ -11,8 +11,7 @@
 // what moves meanwhile is seen before or after it moved. deadlocks() alone is sure of itself.
 //
 // Names and labels are known only to the manager: see ask().
-// Thread safety: const calls may run at once. Blocking: never on a lock or a manager, but for
-// ask().
+// Thread safety: one thread at a time. Blocking: never on a lock or a manager, but for ask().
 #pragma once
 
 #include <sys/types.h>

@@ -18,6 +18,7 @@ void add_counts(Json& to, const Json& from) {
   }
   to["seconds"] = to.value("seconds", 0.0) + from.value("seconds", 0.0);
   Json& kills = to["kills_per_operation"];
+  if (kills.is_null()) kills = Json::object();
   for (const auto& [name, count] : from.at("kills_per_operation").items()) {
     kills[name] = kills.value(name, std::uint64_t{0}) + count.get<std::uint64_t>();
   }

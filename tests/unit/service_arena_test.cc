@@ -1,6 +1,5 @@
 // Objects in the memory of arenas, as clients ask for them: what may be created, what a reply says,
 // what a descriptor lets its holder do.
-
 #include <cstring>
 #include <string>
 

@@ -57,6 +57,7 @@ struct PublicOperation {
   std::string name;
   std::vector<std::string> methods;  // of registry.h
   bool twice = false;                // also swept with two victims
+  bool sleeps = false;               // the victim does, until it is unblocked
   bool early = false;                // the survivors fall asleep before there is a victim
   std::function<std::unique_ptr<Round>(const shoal::Client&, const std::string& object)> round;
   // In the victim's process, with its session.

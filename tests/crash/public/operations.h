@@ -19,7 +19,7 @@ inline const std::vector<PublicOperation>& public_operations() {
     add_condition_operations(all);
     add_event_operations(all);
     add_barrier_operations(all);
-    add_cell_operations<std::int32_t>(all, "i32", 5, 9);
+    add_cell_operations<std::int32_t>(all, "i32", 13, 9);
     add_cell_operations<double>(all, "f64", 0.5, 2.5);
     add_cell_operations<LargeValue>(all, "f64[16]", large(0.5), large(2.5));
     all.push_back(lock_of_operation<Cell<std::int32_t>>("Cell", {}));

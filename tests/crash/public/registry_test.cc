@@ -65,7 +65,7 @@ std::set<std::string> public_methods(const std::string& text, std::size_t at,
 
 std::map<std::string, std::set<std::string>> declared_methods() {
   std::map<std::string, std::set<std::string>> all;
-  static const std::regex kClass(R"(\nclass (?:SHOAL_EXPORT )?(\w+)[^;{]*\{)");
+  static const std::regex kClass(R"(\nclass (?:SHOAL_EXPORT )?(\w+)\b(?!::)[^;{]*\{)");
   for (const char* header :
        {"lock", "semaphore", "condition", "event", "barrier", "cell", "array", "shareable_list"}) {
     const std::string path =

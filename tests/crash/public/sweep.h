@@ -39,14 +39,16 @@ class PublicSweep {
     (void)mine.release();
   }
 
-  // `points_max`: kills at most so many; those where the object changes are always among them.
-  PublicReport sweep(const PublicOperation& operation, std::size_t points_max) {
+  // Killed at every instruction of calls of up to `every_max`, else at kDrawnPoints and where the
+  // object changes.
+  PublicReport sweep(const PublicOperation& operation, std::size_t every_max) {
     PublicReport report;
     std::vector<std::size_t> changes;
     const Trail trail = sweep_states(operation, report, changes);
-    for (const std::size_t point : chosen(trail.size(), changes, points_max)) {
+    for (const std::size_t point : chosen(trail.size(), changes, every_max)) {
       kill_at(operation, trail, point, report);
     }
+    if (operation.sleeps) kill_at(operation, trail, kAsleep, report);
     return report;
   }
 
@@ -173,12 +175,15 @@ inline Trail PublicSweep::sweep_states(const PublicOperation& operation, PublicR
 inline void PublicSweep::kill_at(const PublicOperation& operation, const Trail& trail,
                                  std::size_t point, PublicReport& report) {
   const std::string name = next_name();
-  const std::string how = "killed after instruction " + std::to_string(point);
+  const std::string how =
+      point == kAsleep ? "killed asleep" : "killed after instruction " + std::to_string(point);
   const std::unique_ptr<Round> round = operation.round(client_, name);
   if (operation.early) complain(report, operation, how, round->begin(arena_));
   Traced victim(1, victims_of(operation, name, 1));
   if (!operation.early) complain(report, operation, how, round->begin(arena_));
-  const bool there = advance(victim, trail, point, [&] { return round->unblock(); });
+  const bool there = point == kAsleep
+                         ? fall_asleep(victim)
+                         : advance(victim, trail, point, [&] { return round->unblock(); });
   const AtDeath death{Image(arena_, round->id()), slot_};
   victim.kill_now();
   ++report.kills;

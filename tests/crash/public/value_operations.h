@@ -36,22 +36,25 @@ template <class V>
 void add_cell_operations(std::vector<PublicOperation>& all, const std::string& of, const V& first,
                          const V& next) {
   using T = Cell<V>;
-  const auto add = [&](const std::string& method, std::function<void(const T&)> call) {
+  // The call makes `from` to `to`.
+  const auto add_from = [&](const std::string& method, const V& from, const V& to,
+                            std::function<void(const T&)> call) {
     Case<T> made;
     made.name = "Cell of " + of + ", " + method;
     made.methods = {"Cell::" + method};
-    made.options.initial = first;
-    made.warm_up = [first, call](const T& cell) {
+    made.options.initial = from;
+    made.warm_up = [from](const T& cell) {
       (void)cell.notify();
       if (cell.lock().acquire(kPatience).ok()) (void)cell.lock().release();
-      (void)cell.store(first);
+      (void)cell.store(from);
     };
     made.call = std::move(call);
-    made.go_on = [first, next](const T& cell, const AtDeath&) {
-      return old_or_new(cell, first, next);
-    };
+    made.go_on = [from, to](const T& cell, const AtDeath&) { return old_or_new(cell, from, to); };
     made.twice = method == "store";
     all.push_back(operation_of<T>(std::move(made)));
+  };
+  const auto add = [&](const std::string& method, std::function<void(const T&)> call) {
+    add_from(method, first, next, std::move(call));
   };
   add("store", [next](const T& cell) { (void)cell.store(next); });
   add("exchange", [next](const T& cell) { (void)cell.exchange(next); });
@@ -60,12 +63,13 @@ void add_cell_operations(std::vector<PublicOperation>& all, const std::string& o
     (void)cell.compare_exchange(expected, next);
   });
   if constexpr (std::integral<V>) {
-    const V by = static_cast<V>(next - first);
-    add("fetch_add", [by](const T& cell) { (void)cell.fetch_add(by); });
-    add("fetch_sub", [by](const T& cell) { (void)cell.fetch_sub(static_cast<V>(-by)); });
-    add("fetch_and", [first, next](const T& cell) { (void)cell.fetch_and(first & next); });
-    add("fetch_or", [first, next](const T& cell) { (void)cell.fetch_or(first | next); });
-    add("fetch_xor", [first, next](const T& cell) { (void)cell.fetch_xor(first ^ next); });
+    add("fetch_add", [=](const T& cell) { (void)cell.fetch_add(next - first); });
+    add("fetch_sub", [=](const T& cell) { (void)cell.fetch_sub(first - next); });
+    add("fetch_xor", [=](const T& cell) { (void)cell.fetch_xor(first ^ next); });
+    add_from("fetch_and", first, first & next,
+             [next](const T& cell) { (void)cell.fetch_and(next); });
+    const V more = first | 16;
+    add_from("fetch_or", first, more, [more](const T& cell) { (void)cell.fetch_or(more); });
   }
   // Changing and telling, and being told.
   const std::function<std::string(const T&)> waits = [first](const T& cell) {
