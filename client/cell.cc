@@ -2,6 +2,8 @@
 // bytes are, and cells of more than a word, which are memory/cell.h's.
 #include "shoal/cell.h"
 
+#include <cstddef>
+
 #include "client/arena_reference.h"
 #include "memory/cell.h"
 #include "schemas/text.h"
@@ -20,6 +22,9 @@ absl::Duration op_timeout(const Reference* reference) {
 }
 
 }  // namespace
+
+static_assert(offsetof(memory::Descriptor, value) - offsetof(memory::Descriptor, id) ==
+              Place::kValueBehindId);
 
 Place Place::of(const Reference& reference) {
   const ArenaReference& object = *object_of(&reference);

@@ -11,6 +11,9 @@ SHOAL_VARIANT_BEGIN
 
 namespace {
 
+// Of the looks at a lock that is held.
+constexpr std::uint32_t kFirstGap = 16;
+
 // What an unlock leaves. Where one of several is woken the waiters bit stays, so that the next
 // unlock wakes another, even if the one that was woken is stopped and does not get on.
 std::uint32_t free_word(std::uint32_t seen, int wake) {
@@ -25,7 +28,7 @@ Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Dea
   const auto is_free = [&] { return owner_in(word.load(std::memory_order_relaxed)) == 0; };
   std::uint32_t slept = 0;  // kWaiters from the first sleep on: others may sleep, too
   bool expired = deadline == 0;
-  if (!expired) (void)spin(caller, is_free);
+  if (!expired) (void)spin(caller, is_free, kFirstGap);
   std::optional<Waiting> noted;
   for (;;) {
     std::uint32_t seen = word.load(std::memory_order_relaxed);

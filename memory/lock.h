@@ -46,25 +46,29 @@ inline Acquisition begin_holding(Descriptor& lock) {
 // Until the word is the caller's; nothing of what it guards is touched. Deadline 0: one try.
 inline Result acquire_word(const ObjectView& lock, Caller& caller, Purpose purpose,
                            Deadline deadline) {
-  if (lock.is_stale()) [[unlikely]]
+  Descriptor* const d = lock.descriptor;  // not loaded again after the change
+  if (d->id.load(std::memory_order_acquire) != lock.id) [[unlikely]]
     return Result::kStale;
   std::uint32_t free = 0;
-  if (lock.descriptor->lock.change(free, caller.owner << 2)) [[likely]]
+  if (d->lock.change(free, caller.owner << 2)) [[likely]]
     return Result::kDone;
   return acquire_slow(lock, caller, purpose, deadline);
 }
 
 inline Result acquire(const ObjectView& lock, Caller& caller, Deadline deadline,
                       Acquisition* acquisition) {
-  if (has_fault(Fault::kTokenBeforeLock)) begin_holding(*lock.descriptor);
+  Descriptor* const d = lock.descriptor;
+  if (has_fault(Fault::kTokenBeforeLock)) begin_holding(*d);
   const Result result = acquire_word(lock, caller, Purpose::kLock, deadline);
   if (result == Result::kDone) [[likely]]
-    *acquisition = begin_holding(*lock.descriptor);
+    *acquisition = begin_holding(*d);
   return result;
 }
 
 // kNotOwner: it is free, or another process holds it and not everybody may release it.
 inline Result release(const ObjectView& lock, Caller& caller) {
+  if (lock.is_stale()) [[unlikely]]
+    return Result::kStale;
   std::uint32_t seen = caller.owner << 2;
   if (lock.descriptor->lock.change(seen, 0)) [[likely]]
     return Result::kDone;

@@ -52,16 +52,24 @@ inline void announce(Caller& caller, const ObjectView& object) {
 
 // A spin that learns: a success makes the next one up to its length and a little more, a failure
 // makes it shorter. True as soon as `is_true`.
+//
+// `gap` turns pass between two looks, twice as many each time up to kLongestGap: looking takes the
+// line away from who works on it, and a lock that is looked at all the time gets free later.
+inline constexpr std::uint32_t kLongestGap = 32;
 template <typename Condition>
-bool spin(Caller& caller, Condition is_true) {
+bool spin(Caller& caller, Condition is_true, std::uint32_t gap = 1) {
   const std::uint32_t most =
       caller.spins * 2 + 10 < caller.spins_max ? caller.spins * 2 + 10 : caller.spins_max;
-  for (std::uint32_t turn = 0; turn < most; ++turn) {
+  const bool widen = gap > 1;
+  for (std::uint32_t turn = 0; turn < most;) {
     if (is_true()) {
-      caller.spins += (turn - caller.spins) / 8;
+      const auto difference = static_cast<std::int32_t>(turn - caller.spins);
+      caller.spins += static_cast<std::uint32_t>(difference / 8);
       return true;
     }
-    relax();
+    for (std::uint32_t i = 0; i < gap; ++i) relax();
+    turn += gap;
+    if (widen && gap < kLongestGap) gap *= 2;
   }
   caller.spins -= caller.spins / 8;
   return false;

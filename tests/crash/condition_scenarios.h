@@ -120,7 +120,7 @@ inline std::vector<Scenario> condition_scenarios() {
         if (memory::slot_in(view.cells32()[i].load()) != caller.slot()) continue;
         return await_and_leave(view, caller, i, deadline());
       }
-      return Result::kExhausted;
+      return view.is_stale() ? Result::kStale : Result::kExhausted;
     };
   };
   add({.name = "wait", .victim = waits, .second = waits, .unblock = notified_by(kOther, 2)});

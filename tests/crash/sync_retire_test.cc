@@ -70,29 +70,28 @@ Operation laying(std::string name, const Made& made) {
                 memory::retire_object(view);
               },
           .victim = [made](std::span<std::byte> bytes) { return [=] { lay_in(bytes, made); }; },
-          .judge =
-              [made](std::span<std::byte> bytes) -> Verdict {
-                const ObjectView view = view_in(bytes, made);
-                const bool done = !view.is_stale();
-                if (!done) lay_in(bytes, made);  // as the manager does anew
-                const Descriptor& d = *view.descriptor;
-                if (view.is_stale()) return {done, "it is not there"};
-                if (d.lock.load() != 0 || d.depth.load() != 0 || d.token.load() != 0 ||
-                    d.abandoned.load() != 0 || d.recoveries.load() != 0) {
-                  return {done, "something of its forerunner is left"};
-                }
-                Actor actor(kLater);
-                Acquisition got;
-                const Result result = memory::acquire(view, actor.caller(), 0, &got);
-                const bool fresh = result == Result::kDone && got.token == 1 && !got.abandoned;
-                return {done, fresh ? "" : "it cannot be locked"};
-              }};
+          .judge = [made](std::span<std::byte> bytes) -> Verdict {
+            const ObjectView view = view_in(bytes, made);
+            const bool done = !view.is_stale();
+            if (!done) lay_in(bytes, made);  // as the manager does anew
+            const Descriptor& d = *view.descriptor;
+            if (view.is_stale()) return {done, "it is not there"};
+            if (d.lock.load() != 0 || d.depth.load() != 0 || d.token.load() != 0 ||
+                d.abandoned.load() != 0 || d.recoveries.load() != 0) {
+              return {done, "something of its forerunner is left"};
+            }
+            Actor actor(kLater);
+            Acquisition got;
+            const Result result = memory::acquire(view, actor.caller(), 0, &got);
+            const bool fresh = result == Result::kDone && got.token == 1 && !got.abandoned;
+            return {done, fresh ? "" : "it cannot be locked"};
+          }};
 }
 
 TEST(Lay, IsThereWithItsLastStoreAndNotBefore) {
-  for (const Operation& operation : {laying("lay a Lock", {.kind = ObjectKind::kLock}),
-                                     laying("lay a Cell", {.kind = ObjectKind::kCell,
-                                                           .parameter = 24})}) {
+  for (const Operation& operation :
+       {laying("lay a Lock", {.kind = ObjectKind::kLock}),
+        laying("lay a Cell", {.kind = ObjectKind::kCell, .parameter = 24})}) {
     const SweepReport states = sweep_states(operation, kImageBytes);
     const SweepReport kills = sweep_kills(operation, kImageBytes, states.instructions);
     std::printf("%-20s %5zu instructions, %3zu states, %5zu kills\n", operation.name.c_str(),

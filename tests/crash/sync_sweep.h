@@ -134,6 +134,7 @@ inline void sweep_recovery(const Scenario& scenario, std::span<const std::byte> 
 
 // ---- states ----
 
+// Without recovery's sweep the first violation is enough: so seeded faults are looked for.
 inline SyncReport sweep_states(const Scenario& scenario, bool with_recovery) {
   SyncReport report;
   const SharedBytes shared(kImageBytes);
@@ -168,6 +169,7 @@ inline SyncReport sweep_states(const Scenario& scenario, bool with_recovery) {
     last = Copy(shared.span());
     ++report.states;
     judge(last);
+    if (!with_recovery && !report.violations.empty()) return report;
   }
   if (step == Traced::Step::kGone) {
     report.complain(scenario.name, "stopped", report.instructions,

@@ -29,6 +29,7 @@
 #include <kj/exception.h>
 
 #include "daemon/service.h"
+#include "memory/arena.h"
 #include "schemas/framing.h"
 #include "tests/harness/invariants.h"
 #include "tests/harness/world.h"
@@ -132,6 +133,9 @@ class Fuzzer {
     end();
     expect(Invariants::broken(world_.state), "after the sessions");
     expect(Invariants::leftovers(world_.state), "left over");
+    // The memory of an arena goes after a while without use.
+    world_.state.memories.tidy(1);
+    world_.state.memories.tidy(1 + memory::kQuietNs);
     const std::size_t descriptors = open_descriptors();
     if (descriptors != descriptors_before) {
       fail(protocol::text("descriptors: ", descriptors, ", before: ", descriptors_before));

@@ -31,7 +31,7 @@ class PublicCall : public testing::TestWithParam<std::size_t> {
 PublicSweep* PublicCall::sweep_ = nullptr;
 
 TEST_P(PublicCall, LosesNothingWhereverItsProcessDies) {
-  constexpr std::size_t kShort = 260;
+  constexpr std::size_t kShort = 520;
   const PublicOperation& operation = public_operations()[GetParam()];
   PublicReport report = sweep_->sweep(operation, everything() ? kEveryInstructionMax : kShort);
   if (operation.twice) {
