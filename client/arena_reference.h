@@ -81,6 +81,7 @@ template <typename Operation>
                                                         Operation& operation) {
   absl::StatusOr<ThreadEntry*> thread = enter(object);
   if (!thread.ok()) return thread.status();
+  memory::Caller::count((*thread)->caller.record->operations);
   const memory::Result result = operation(*object, **thread);
   return result == memory::Result::kDone ? absl::OkStatus() : failure(result, *object);
 }
@@ -92,6 +93,7 @@ inline absl::Status call_on(const Handle& reference, Operation operation) {
   ThreadEntry* const thread = object == nullptr ? nullptr : thread_in(object->writer);
   if (thread == nullptr) [[unlikely]]
     return call_entering(object, operation);
+  memory::Caller::count(thread->caller.record->operations);
   const memory::Result result = operation(*object, *thread);
   if (result == memory::Result::kDone) [[likely]]
     return absl::OkStatus();

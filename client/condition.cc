@@ -25,7 +25,7 @@ internal::ArenaRequest Condition::wanted(const Options& options) {
 
 void Condition::lock() const { internal::lock_or_throw<acquire_recursive>(reference_); }
 bool Condition::try_lock() const { return internal::try_or_throw<acquire_recursive>(reference_); }
-void Condition::unlock() const { internal::unlock_or_throw<release_recursive>(reference_); }
+void Condition::unlock() const noexcept { internal::unlock_quietly<release_recursive>(reference_); }
 absl::StatusOr<Acquired> Condition::acquire(absl::Duration timeout) const {
   return internal::acquire_within<acquire_recursive>(reference_, timeout);
 }

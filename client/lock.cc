@@ -17,7 +17,7 @@ using internal::SharedReference;
 using internal::ThreadEntry;
 using internal::throw_status;
 using internal::try_or_throw;
-using internal::unlock_or_throw;
+using internal::unlock_quietly;
 using memory::Acquisition;
 using memory::Deadline;
 using memory::ObjectView;
@@ -104,7 +104,7 @@ internal::ArenaRequest Lock::wanted(const Options& options) {
 
 void Lock::lock() const { lock_or_throw<acquire_lock>(reference_); }
 bool Lock::try_lock() const { return try_or_throw<acquire_lock>(reference_); }
-void Lock::unlock() const { unlock_or_throw<release_lock>(reference_); }
+void Lock::unlock() const noexcept { unlock_quietly<release_lock>(reference_); }
 absl::StatusOr<Acquired> Lock::acquire(absl::Duration timeout) const {
   return acquire_within<acquire_lock>(reference_, timeout);
 }
@@ -121,7 +121,7 @@ internal::ArenaRequest RLock::wanted(const Options& options) {
 
 void RLock::lock() const { lock_or_throw<acquire_recursive>(reference_); }
 bool RLock::try_lock() const { return try_or_throw<acquire_recursive>(reference_); }
-void RLock::unlock() const { unlock_or_throw<release_recursive>(reference_); }
+void RLock::unlock() const noexcept { unlock_quietly<release_recursive>(reference_); }
 absl::StatusOr<Acquired> RLock::acquire(absl::Duration timeout) const {
   return acquire_within<acquire_recursive>(reference_, timeout);
 }
@@ -142,7 +142,7 @@ internal::ArenaRequest SharedLock::wanted(const Options& options) {
 
 void SharedLock::lock() const { lock_or_throw<acquire_to_write>(reference_); }
 bool SharedLock::try_lock() const { return try_or_throw<acquire_to_write>(reference_); }
-void SharedLock::unlock() const { unlock_or_throw<release_writer>(reference_); }
+void SharedLock::unlock() const noexcept { unlock_quietly<release_writer>(reference_); }
 absl::StatusOr<Acquired> SharedLock::acquire(absl::Duration timeout) const {
   return acquire_within<acquire_to_write>(reference_, timeout);
 }
@@ -150,7 +150,7 @@ absl::Status SharedLock::release() const { return give_back<release_writer>(refe
 
 void SharedLock::lock_shared() const { lock_or_throw<acquire_to_read>(reference_); }
 bool SharedLock::try_lock_shared() const { return try_or_throw<acquire_to_read>(reference_); }
-void SharedLock::unlock_shared() const { unlock_or_throw<release_reader>(reference_); }
+void SharedLock::unlock_shared() const noexcept { unlock_quietly<release_reader>(reference_); }
 absl::StatusOr<Acquired> SharedLock::acquire_shared(absl::Duration timeout) const {
   return acquire_within<acquire_to_read>(reference_, timeout);
 }

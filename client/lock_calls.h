@@ -68,11 +68,11 @@ inline absl::Status give_back(const SharedReference& reference) {
   });
 }
 
+// As the standard demands, it does not throw: a guard's destructor calls it, perhaps after the
+// manager has shut down, or in a forked child, which does not hold what its parent held.
 template <ReleaseWord release_word>
-inline void unlock_or_throw(const SharedReference& reference) {
-  const absl::Status status = give_back<release_word>(reference);
-  if (!status.ok()) [[unlikely]]
-    throw_status(status);
+inline void unlock_quietly(const SharedReference& reference) noexcept {
+  (void)give_back<release_word>(reference);
 }
 
 // ---- recursive locks: of RLock, Condition, Cell and Array ----

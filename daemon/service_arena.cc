@@ -45,7 +45,8 @@ absl::Status Service::watch(Call& call, std::uint64_t id) {
 // Anything may be poked; only what the session is attached to is looked at.
 void Service::poke(const Call& call, std::uint64_t id) {
   const Index object = parts_.objects.get(id);
-  if (object != 0 && parts_.ledger.find(call.peer.slot, object) != 0) parts_.watches.check(object);
+  if (object != 0 && parts_.ledger.find(call.peer.slot, object) != 0)
+    parts_.watches.tell_all(object);
 }
 
 // The session will write the object no more, and with `all` not use it at all: what it still holds
@@ -60,7 +61,7 @@ void Service::end_use(const Call& call, Index object, bool all) {
   }
   const absl::StatusOr<bool> freed =
       parts_.objects.recover(object, static_cast<std::uint16_t>(slot), /*died=*/false);
-  parts_.watches.check(object);
+  parts_.watches.tell_all(object);
   if (!freed.ok() || !*freed) return;
   const ObjectRecord& record = parts_.objects.record(object);
   parts_.log(Level::kInfo, "object.recovered",

@@ -28,7 +28,7 @@ using protocol::UniqueFd;
 constexpr int kAtOnce = 32;
 // And bytes of them that are looked at; and threads.
 constexpr std::uint64_t kBytesAtOnce = std::uint64_t{256} << 10;
-constexpr std::uint32_t kThreadsAtOnce = 512;
+constexpr std::uint32_t kThreadsAtOnce = 16;
 
 absl::Status no_descriptor(const char* what) {
   return error(absl::StatusCode::kResourceExhausted, "the manager cannot make a ", what, ": ",
@@ -212,6 +212,8 @@ Sessions::Step Sessions::next(Index slot) {
 // what those cover stands still. Whether there are more threads to look at.
 bool Sessions::recover_intents(Index slot) {
   Runtime& session = runtime(slot);
+  // Who could write no object allocated nothing: a reader's page may say what it likes.
+  if (session.to_recover.empty()) return false;
   ArenaMemory* const memory = memories_.find(record(slot).arena);
   const std::uint32_t end = threads_used(session.page.fd());
   if (memory == nullptr || session.next_thread >= end) return false;
@@ -245,7 +247,7 @@ void Sessions::recover_object(Index slot, Index object) {
          {{"object", objects_.id(object)}, {"why", freed.status().message()}});
     return;
   }
-  watches_.check(object);
+  watches_.tell_all(object);
   if (!*freed) return;
   const ObjectRecord& what = objects_.record(object);
   log_(Level::kInfo, "object.recovered",

@@ -150,10 +150,10 @@ bool Watches::tell(const UniqueFd& event) const {
   return ::eventfd_write(event.get(), 1) == 0 || errno == EAGAIN;
 }
 
-void Watches::check(Index object) {
+// All of them, whoever has armed the object again meanwhile: the others have not heard of the
+// change yet.
+void Watches::tell_all(Index object) {
   auto at = events_.lower_bound({object, 0});
-  if (at == events_.end() || at->first.first != object) return;
-  if (is_armed(objects_.view(object))) return;
   std::vector<Key> blocked;
   for (; at != events_.end() && at->first.first == object; ++at) {
     if (!tell(at->second)) blocked.push_back(at->first);
@@ -176,7 +176,7 @@ bool Watches::check_some() {
     }
     const Index object = at->first.first;
     next_ = object + 1;
-    check(object);
+    if (!is_armed(objects_.view(object))) tell_all(object);
   }
   return true;
 }

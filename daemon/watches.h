@@ -35,8 +35,8 @@ class Watches {
   void end(Index slot, Index object);
   void end_session(Index slot);
 
-  // If the object has changed since it was armed, tells everybody who watches it.
-  void check(Index object);
+  // Tells everybody who watches the object: it has changed.
+  void tell_all(Index object);
   // Checks some of all watched objects, from where it left off; whether there are more.
   bool check_some();
   void check_all();

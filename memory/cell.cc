@@ -15,6 +15,8 @@ namespace {
 
 // Disturbed so often, a reader goes on with pauses.
 constexpr int kRoundsWithoutPause = 64;
+// Disturbed so often, somebody stores all the time: the value has changed, whatever it is.
+constexpr int kRoundsOfComparing = 1000;
 
 std::byte* buffer(const ObjectView& cell, std::uint64_t count) {
   return cell.bytes + (count & 1) * cell_buffer_bytes(cell.count);
@@ -63,7 +65,7 @@ bool differs(const ObjectView& cell, std::span<const std::byte> old) {
     return std::memcmp(&now, old.data(), std::min<std::size_t>(old.size(), sizeof now)) != 0;
   }
   // Compared in slices: a value may be large, and this allocates nothing.
-  for (;;) {
+  for (int round = 0; round < kRoundsOfComparing; ++round) {
     const std::uint64_t before = cell.descriptor->value.load(std::memory_order_seq_cst);
     bool same = true;
     for (std::size_t at = 0; at < old.size() && same; at += 64) {
@@ -75,6 +77,7 @@ bool differs(const ObjectView& cell, std::span<const std::byte> old) {
     fence_loads();
     if (cell.descriptor->value.load(std::memory_order_seq_cst) == before) return !same;
   }
+  return true;
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ Result await_notification(const ObjectView& condition, Caller& caller, std::uint
   Word32& word = condition.cells32()[cell];
   const std::uint32_t waiting = caller.owner << 2 | kCellWaiting;
   const auto is_over_already = [&] { return word.load(std::memory_order_seq_cst) != waiting; };
-  if (deadline != 0 && !spin(caller, is_over_already)) {
+  if (deadline != 0 && !spin(caller, condition, deadline, is_over_already)) {
     const Waiting noted(caller, condition, Purpose::kNotification);
     while (!is_over_already() && !condition.is_stale()) {
       if (!futex_wait(word, waiting, deadline) || is_over(deadline)) break;
@@ -103,6 +103,8 @@ std::uint32_t waiters(const ObjectView& condition) {
 }
 
 void recover_condition(const ObjectView& condition, Caller& manager, std::uint16_t slot) {
+  // Asked once in vain it is not asked again: who comes to wait later comes after these deaths.
+  bool somebody_waits = !has_fault(Fault::kNotifySwallowed);
   for (std::uint32_t i = 0; i < condition.count; ++i) {
     Word32& cell = condition.cells32()[i];
     std::uint32_t seen = cell.load(std::memory_order_seq_cst);
@@ -114,7 +116,7 @@ void recover_condition(const ObjectView& condition, Caller& manager, std::uint16
     }
     if (has_fault(Fault::kWaiterKeepsCell)) continue;
     if (is_waiting(seen) && cell.change(seen, 0)) continue;
-    if (!has_fault(Fault::kNotifySwallowed)) (void)notify_one(condition, manager);
+    somebody_waits = somebody_waits && notify_one(condition, manager);
     cell.store(0);
   }
 }

@@ -28,7 +28,7 @@ Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Dea
   const auto is_free = [&] { return owner_in(word.load(std::memory_order_relaxed)) == 0; };
   std::uint32_t slept = 0;  // kWaiters from the first sleep on: others may sleep, too
   bool expired = deadline == 0;
-  if (!expired) (void)spin(caller, is_free, kFirstGap);
+  if (!expired) (void)spin(caller, lock, deadline, is_free, kFirstGap);
   std::optional<Waiting> noted;
   for (;;) {
     std::uint32_t seen = word.load(std::memory_order_relaxed);
@@ -76,8 +76,9 @@ Result mark_consistent(const ObjectView& lock, const Caller& caller) {
   Descriptor& d = *lock.descriptor;
   if (lock.is_stale()) return Result::kStale;
   const std::uint32_t word = d.lock.load(std::memory_order_relaxed);
-  const bool may =
-      owner_in(word) != 0 && (slot_in(word) == caller.slot() || lock.has(kFlagReleaseByAnyone));
+  const bool by_process = lock.kind == ObjectKind::kLock || lock.kind == ObjectKind::kSharedLock;
+  const bool mine = by_process ? slot_in(word) == caller.slot() : owner_in(word) == caller.owner;
+  const bool may = owner_in(word) != 0 && (mine || lock.has(kFlagReleaseByAnyone));
   if (!may) return Result::kNotOwner;
   d.abandoned.store(0, std::memory_order_relaxed);
   return Result::kDone;

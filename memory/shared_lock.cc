@@ -1,8 +1,6 @@
 // See shared_lock.h.
 #include "memory/shared_lock.h"
 
-#include <optional>
-
 #include "memory/wait.h"
 
 namespace shoal::memory {
@@ -63,7 +61,7 @@ Result wait_for_writer(const ObjectView& lock, Caller& caller, Deadline deadline
   const auto is_free = [&] { return owner_in(word.load(std::memory_order_seq_cst)) == 0; };
   if (is_free()) return Result::kDone;
   if (deadline == 0) return Result::kTimedOut;
-  if (spin(caller, is_free)) return Result::kDone;
+  if (spin(caller, lock, deadline, is_free)) return Result::kDone;
   const Waiting noted(caller, lock, Purpose::kShared);
   for (bool expired = false;;) {
     std::uint32_t seen = word.load(std::memory_order_seq_cst);

@@ -57,11 +57,19 @@ inline void announce(Caller& caller, const ObjectView& object) {
 // line away from who works on it, and a lock that is looked at all the time gets free later.
 inline constexpr std::uint32_t kLongestGap = 32;
 template <typename Condition>
-bool spin(Caller& caller, Condition is_true, std::uint32_t gap = 1) {
-  const std::uint32_t most =
-      caller.spins * 2 + 10 < caller.spins_max ? caller.spins * 2 + 10 : caller.spins_max;
+bool spin(Caller& caller, const ObjectView& object, Deadline deadline, Condition is_true,
+          std::uint32_t gap = 1) {
+  constexpr std::uint32_t kTurnsWithoutClock = 4096;
+  const std::uint32_t more =
+      caller.spins < caller.spins_max / 2 ? caller.spins * 2 + 10 : UINT32_MAX;
+  const std::uint32_t most = more < caller.spins_max ? more : caller.spins_max;
   const bool widen = gap > 1;
+  std::uint32_t look_at_clock = kTurnsWithoutClock;
   for (std::uint32_t turn = 0; turn < most;) {
+    if (turn >= look_at_clock) [[unlikely]] {
+      if (object.is_stale() || is_over(deadline)) return false;
+      look_at_clock = turn + kTurnsWithoutClock;
+    }
     if (is_true()) {
       const auto difference = static_cast<std::int32_t>(turn - caller.spins);
       caller.spins += static_cast<std::uint32_t>(difference / 8);
@@ -110,7 +118,7 @@ Result wait_until(Caller& caller, const ObjectView& object, Purpose purpose, Dea
   if (object.is_stale()) return Result::kStale;
   if (is_true()) return Result::kDone;
   if (deadline == 0) return Result::kTimedOut;
-  if (spin(caller, is_true)) return Result::kDone;
+  if (spin(caller, object, deadline, is_true)) return Result::kDone;
   const Waiting noted(caller, object, purpose);
   for (EventSleep sleep(object.descriptor->event, deadline);;) {
     // Before every sleep: the sequence of an object that is no more may stand still for ever.

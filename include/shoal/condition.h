@@ -18,7 +18,7 @@
 // threads wait as it was created for; FAILED_PRECONDITION: this thread does not hold the
 // condition's lock. After a wait, whatever it returns, the lock is held again as deep as before;
 // but FAILED_PRECONDITION and UNAVAILABLE of an object that is gone: then nothing is held.
-// lock(), unlock(), try_lock() throw: see lock.h.
+// lock() and try_lock() throw: see lock.h.
 // Thread and fork safety, ownership, waiting: arena_object.h.
 #pragma once
 
@@ -51,7 +51,7 @@ class SHOAL_EXPORT Condition : public internal::ArenaKind<Condition> {
   // Its own lock: as RLock's.
   void lock() const;
   bool try_lock() const;
-  void unlock() const;
+  void unlock() const noexcept;
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period>& time) const {
     return internal::try_for([this](absl::Duration t) { return acquire(t); }, time);

@@ -25,8 +25,10 @@
 //
 // Errors beside those of arena_object.h: acquire: DEADLINE_EXCEEDED. RLock: RESOURCE_EXHAUSTED
 // beyond 2^31 - 1 locks. release, mark_consistent: FAILED_PRECONDITION by who does not hold it.
-// lock(), unlock(), try_lock() and their like throw std::system_error instead, for anything but a
-// lock that somebody else holds. An abandoned lock is no error.
+// lock(), try_lock() and their like throw std::system_error instead, for anything but a lock that
+// somebody else holds. An abandoned lock is no error. unlock() never throws, and says nothing if
+// there was nothing to unlock (the manager shut down, a forked child that inherited a guard):
+// release() tells.
 // Thread and fork safety, ownership, waiting: arena_object.h.
 #pragma once
 
@@ -60,15 +62,25 @@ SHOAL_EXPORT bool acquired_or_throw(const absl::StatusOr<Acquired>& acquired);
 // The lock that a cell or an array has of its own.
 SHOAL_EXPORT RLock lock_of(const std::shared_ptr<Reference>& reference);
 
+// Any duration of the standard, of floating point too; what is too long is for ever.
+template <class Rep, class Period>
+absl::Duration to_timeout(const std::chrono::duration<Rep, Period>& time) {
+  return absl::Seconds(std::chrono::duration<double>(time).count());
+}
+
 template <class Acquire, class Rep, class Period>
 bool try_for(Acquire acquire, const std::chrono::duration<Rep, Period>& time) {
-  return acquired_or_throw(acquire(absl::FromChrono(time)));
+  return acquired_or_throw(acquire(to_timeout(time)));
 }
 
 template <class Acquire, class Clock, class Length>
 bool try_until(Acquire acquire, const std::chrono::time_point<Clock, Length>& deadline) {
   for (;;) {
-    const auto left = deadline - Clock::now();
+    const auto now = Clock::now();
+    // In doubles: the difference of extreme times is none of theirs.
+    const std::chrono::duration<double> left =
+        std::chrono::duration<double>(deadline.time_since_epoch()) -
+        std::chrono::duration<double>(now.time_since_epoch());
     if (try_for(acquire, left)) return true;
     // The caller's clock may have been set back meanwhile.
     if (Clock::now() >= deadline) return false;
@@ -96,7 +108,7 @@ class SHOAL_EXPORT Lock : public internal::ArenaKind<Lock> {
 
   void lock() const;
   bool try_lock() const;
-  void unlock() const;
+  void unlock() const noexcept;
 
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period>& time) const {
@@ -136,7 +148,7 @@ class SHOAL_EXPORT RLock : public internal::ArenaKind<RLock> {
 
   void lock() const;
   bool try_lock() const;
-  void unlock() const;
+  void unlock() const noexcept;
 
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period>& time) const {
@@ -178,10 +190,10 @@ class SHOAL_EXPORT SharedLock : public internal::ArenaKind<SharedLock> {
 
   void lock() const;
   bool try_lock() const;
-  void unlock() const;
+  void unlock() const noexcept;
   void lock_shared() const;
   bool try_lock_shared() const;
-  void unlock_shared() const;
+  void unlock_shared() const noexcept;
 
   template <class Rep, class Period>
   bool try_lock_for(const std::chrono::duration<Rep, Period>& time) const {

@@ -1,6 +1,7 @@
 // Who owns a Lock: its process, any thread of it; or, by option, nobody in particular. What it has
 // in common with other locks is tested in lock_behaviour_test.cc.
 #include <chrono>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,24 @@ TEST_F(LockOnly, TheHoldersDeathIsToldWhoeverMayRelease) {
   EXPECT_TRUE(must(anyones_.acquire(kLong)).abandoned);
 }
 
+TEST_F(LockOnly, AWaiterThatIsStoppedWhenWokenKeepsNobodyFromTheNextUnlock) {
+  must(lock_.acquire());
+  // Who slept first is woken first.
+  Child stopped = sleeper<Lock>("it", take);
+  Child other = sleeper<Lock>("it", [](Lock& lock) {
+    const std::string got = code(lock.acquire(kLong));
+    return got == "OK" ? outcome(lock.release()) : got;
+  });
+  ASSERT_EQ(::kill(stopped.pid(), SIGSTOP), 0);
+  must(lock_.release());
+  // It has been woken and does not get on; the lock is free.
+  must(lock_.acquire(kLong));
+  must(lock_.release());
+  EXPECT_EQ(other.result(), "OK");
+  ASSERT_EQ(::kill(stopped.pid(), SIGCONT), 0);
+  EXPECT_EQ(stopped.result(), "OK");
+}
+
 TEST_F(LockOnly, AnotherHandoffAfterEveryDeath) {
   // A chain of waiters, each of which dies with the lock in its hand.
   must(lock_.acquire());
@@ -72,6 +91,22 @@ TEST_F(LockOnly, AnotherHandoffAfterEveryDeath) {
   must(lock_.release());
   for (Child& waiter : waiters) EXPECT_TRUE(WIFSIGNALED(waiter.wait()));
   EXPECT_TRUE(must(lock_.acquire(kLong)).abandoned);
+}
+
+TEST_F(LockOnly, AGuardOutlivesTheManagerAndIsInheritedByAFork) {
+  {
+    const std::scoped_lock guard(lock_);
+    EXPECT_EQ(in_child([&] {
+                // What a child inherits of a guard unlocks nothing, and ends nothing.
+                lock_.unlock();
+                return code(lock_.release());
+              }),
+              "FAILED_PRECONDITION");
+    EXPECT_TRUE(lock_.locked());
+  }
+  EXPECT_FALSE(lock_.locked());
+  EXPECT_TRUE(lock_.try_lock_for(std::chrono::duration<double>(0.5)));
+  EXPECT_FALSE(lock_.try_lock_until(std::chrono::steady_clock::time_point::min()));
 }
 
 }  // namespace

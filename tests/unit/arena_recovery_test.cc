@@ -191,8 +191,28 @@ TEST_F(ArenaRecoveryTest, IntentsOfTheDeadAreTakenBack) {
     EXPECT_TRUE(memory::ArenaMemory::has_intent(thread.record()));
   }
   EXPECT_EQ(arena.usage().claimed_chunks, 1U);
+  // Who allocates for an object has it attached for writing.
+  ASSERT_TRUE(victim_.open("a").ok());
   victim_.die();
   EXPECT_EQ(arena.usage().claimed_chunks, 0U);
+  EXPECT_EQ(arena.usage().owned_bytes(), owned);
+}
+
+// Its page says that it was giving back a block, in truth somebody else's.
+TEST_F(ArenaRecoveryTest, WhatAReaderSaysItFreedStays) {
+  const Reply array = survivor_.create_in_arena("a", Kind::ARRAY, 3 * memory::kChunkBytes);
+  ASSERT_TRUE(array.ok());
+  ArenaMemory& arena = *world_.state.memories.find(1);
+  const std::uint64_t owned = arena.usage().owned_bytes();
+  {
+    Thread thread(victim_, 1);
+    const std::uint64_t other = array.object() + (std::uint64_t{1} << 32);
+    for (std::uint32_t chunk = 0; chunk < 4; ++chunk) {
+      thread.record().intent.store(memory::intent_word(chunk, memory::kCellsPerChunkMax + 3, 0));
+      thread.record().intent_for.store(other | std::uint64_t{1} << memory::kFreeingShift);
+    }
+  }
+  victim_.die();
   EXPECT_EQ(arena.usage().owned_bytes(), owned);
 }
 
