@@ -37,7 +37,7 @@
 namespace shoal {
 
 struct ConditionOptions {
-  std::uint32_t waiters = 32;  // threads that may wait at once, at most 2^20
+  std::uint32_t waiters = 32;  // threads that may wait at once, at most 4096
   Lifetime lifetime = Lifetime::kNamed;
   Access access = Access::kReadWrite;  // open_or_create: how to open an existing object
 };
