@@ -36,11 +36,24 @@ enum class ObjectKind : std::uint16_t {
   kBarrier = 10,
   kCell = 11,
   kArray = 12,
+  kDict = 13,
+  kTypedDict = 14,
+  kList = 15,
+  kNamespace = 16,
 };
 
 inline constexpr bool is_arena_kind(std::uint16_t kind) {
   return kind >= static_cast<std::uint16_t>(ObjectKind::kLock) &&
-         kind <= static_cast<std::uint16_t>(ObjectKind::kArray);
+         kind <= static_cast<std::uint16_t>(ObjectKind::kNamespace);
+}
+
+// Kinds whose blocks are allocated by whoever changes them, not by the manager when it lays them.
+inline constexpr bool is_container_kind(std::uint16_t kind) {
+  return kind >= static_cast<std::uint16_t>(ObjectKind::kDict) &&
+         kind <= static_cast<std::uint16_t>(ObjectKind::kNamespace);
+}
+inline constexpr bool is_container(ObjectKind kind) {
+  return is_container_kind(static_cast<std::uint16_t>(kind));
 }
 
 // ---- object flags ----
