@@ -17,10 +17,10 @@
 #include "daemon/catalog.h"
 #include "daemon/kinds.h"
 #include "daemon/ledger.h"
-#include "daemon/memory_gauge.h"
 #include "daemon/segment.h"
 #include "memory/object.h"
 #include "schemas/control.capnp.h"
+#include "schemas/memory_gauge.h"
 
 namespace shoal::daemon {
 
@@ -42,7 +42,7 @@ class Objects {
     Traits traits{};  // of kinds that live in their arena, which have no size of their own
   };
 
-  Objects(Catalog& catalog, const Ledger& ledger, Accounts& accounts, MemoryGauge& gauge,
+  Objects(Catalog& catalog, const Ledger& ledger, Accounts& accounts, protocol::MemoryGauge& gauge,
           SegmentStore& store, ArenaMemories& memories, std::uint32_t segments_max)
       : catalog_(catalog),
         ledger_(ledger),
@@ -140,7 +140,7 @@ class Objects {
   Catalog& catalog_;
   const Ledger& ledger_;
   Accounts& accounts_;
-  MemoryGauge& gauge_;
+  protocol::MemoryGauge& gauge_;
   SegmentStore& store_;
   ArenaMemories& memories_;
   std::uint32_t segments_max_;
