@@ -54,6 +54,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> drain(Index slot);
   void schedule_laundry();
   kj::Promise<void> launder();
+  void schedule_clearing();
+  kj::Promise<void> clear();
   void schedule_expiry();
   void schedule_watches();
   kj::Promise<void> check_watches();
@@ -79,6 +81,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   std::uint64_t turned_away_ = 0;
   std::int64_t turned_away_told_ns_ = 0;
   bool laundry_scheduled_ = false;
+  bool clearing_scheduled_ = false;
   bool expiry_scheduled_ = false;
   bool watches_scheduled_ = false;
   bool slow_waits_scheduled_ = false;

@@ -53,8 +53,7 @@ Index Objects::find(Index arena, std::string_view name) const {
 
 Index Objects::get(std::uint64_t id) const {
   const Index index = index_of(id);
-  const bool there =
-      catalog_.objects.in_use(index) && catalog_.objects[index].generation == generation_of(id);
+  const bool there = is_there(index) && catalog_.objects[index].generation == generation_of(id);
   return there ? index : 0;
 }
 
@@ -179,6 +178,7 @@ void Objects::fill(ObjectRecord& record, const New& object) const {
   record.block = 0;
   record.block_bytes = 0;
   record.flags = 0;
+  record.allocates = memory::is_allocating_kind(record.kind) ? 1 : 0;
   record.fingerprint_bytes = 0;
 }
 

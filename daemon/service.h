@@ -67,7 +67,7 @@ struct Parts {
   Watches& watches;
   Tokens& tokens;
   Sessions& sessions;
-  MemoryGauge& gauge;
+  protocol::MemoryGauge& gauge;
   Log& log;
 };
 

@@ -29,6 +29,8 @@ constexpr int kAtOnce = 32;
 // And bytes of them that are looked at; and threads.
 constexpr std::uint64_t kBytesAtOnce = std::uint64_t{256} << 10;
 constexpr std::uint32_t kThreadsAtOnce = 16;
+// Of all sessions of an arena, before it is said to be busy.
+constexpr std::uint32_t kThreadsLookedAt = 65'536;
 
 absl::Status no_descriptor(const char* what) {
   return error(absl::StatusCode::kResourceExhausted, "the manager cannot make a ", what, ": ",
@@ -222,9 +224,7 @@ bool Sessions::recover_intents(Index slot) {
   const memory::Reaches reaches{
       .reaches =
           [](void* objects, std::uint64_t id, std::uint32_t part, std::uint64_t block) {
-            const auto& known = *static_cast<const Objects*>(objects);
-            const Index index = known.get(id);
-            return index != 0 && part == 0 && known.record(index).block == block;
+            return static_cast<const Objects*>(objects)->reaches(id, part, block);
           },
       .context = &objects_};
   const absl::Status status = for_each_intent(
@@ -237,6 +237,18 @@ bool Sessions::recover_intents(Index slot) {
     log_(Level::kWarning, "session.recovery", {{"session", id(slot)}, {"why", status.message()}});
   }
   return session.next_thread < end;
+}
+
+bool Sessions::allocates(Index arena) const {
+  std::uint32_t left = kThreadsLookedAt;
+  for (Index slot = 1; slot < catalog_.sessions.end(); ++slot) {
+    if (!catalog_.sessions.in_use(slot) || record(slot).arena != arena) continue;
+    const int page = runtimes_[slot].page.fd();
+    const std::uint32_t end = threads_used(page);
+    if (end > left || has_intent(page, end)) return true;
+    left -= end;
+  }
+  return false;
 }
 
 void Sessions::recover_object(Index slot, Index object) {

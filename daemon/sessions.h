@@ -79,6 +79,10 @@ class Sessions {
   };
   Step next(Index slot);
 
+  // Whether a thread of a session of the arena has something in flight there, as their pages say;
+  // also if there are too many threads to look at them all.
+  [[nodiscard]] bool allocates(Index arena) const;
+
   [[nodiscard]] bool is_quarantined(Index slot) { return runtime(slot).quarantined; }
   // Whether the page is no longer mapped, so that there is a next step.
   bool leave_quarantine(Index slot);

@@ -46,6 +46,7 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
       tokens(catalog, objects),
       sessions(catalog, ledger, objects, memories, watches, accounts, log, budget.sessions),
       slow_waits(catalog, sessions, objects, log, options.slow_wait_ms) {
+  memories.ask_whether_busy([this](Index arena) { return sessions.allocates(arena); });
   // The table of arenas is empty and the name is good: this cannot fail.
   (void)arenas.create({.name = kDefaultArena,
                        .mode = options.default_mode,

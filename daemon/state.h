@@ -12,7 +12,6 @@
 #include "daemon/catalog.h"
 #include "daemon/ledger.h"
 #include "daemon/log.h"
-#include "daemon/memory_gauge.h"
 #include "daemon/objects.h"
 #include "daemon/options.h"
 #include "daemon/segment.h"
@@ -21,6 +20,7 @@
 #include "daemon/slow_waits.h"
 #include "daemon/tokens.h"
 #include "daemon/watches.h"
+#include "schemas/memory_gauge.h"
 
 namespace shoal::daemon {
 
@@ -50,7 +50,7 @@ class State {
 
   Log& log;
   Catalog catalog;
-  MemoryGauge gauge;
+  protocol::MemoryGauge gauge;
   SegmentStore store;
   Accounts accounts;
   Arenas arenas;

@@ -56,6 +56,10 @@ inline constexpr bool is_container(ObjectKind kind) {
   return is_container_kind(static_cast<std::uint16_t>(kind));
 }
 
+// Kinds whose writers take blocks from the arena themselves: only its tables say what such an
+// object has. Of the others, all there is is the one block that the manager made.
+inline constexpr bool is_allocating_kind(std::uint16_t /*kind*/) { return false; }
+
 // ---- object flags ----
 
 inline constexpr std::uint16_t kFlagReleaseByAnyone = 1;  // Lock
