@@ -23,6 +23,7 @@
 #include "daemon/accounts.h"
 #include "daemon/catalog.h"
 #include "memory/arena.h"
+#include "memory/containers.h"
 #include "memory/layout.h"
 #include "memory/session_page.h"
 #include "schemas/unique_fd.h"
@@ -64,6 +65,10 @@ class ArenaMemory {
   absl::Status free(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
   // What the dead thread was allocating or giving back; `record` is mapped.
   void recover_intents(memory::ThreadRecord& record, std::uint32_t owner, memory::Reaches reaches);
+
+  [[nodiscard]] memory::ContainerHome home() {
+    return {.arena = bytes_, .geometry = geometry_, .allocator = &allocator_};
+  }
 
   // Frees some of the blocks of objects that are gone, from `cursor` on. True: all of them.
   bool free_all(memory::Gone gone, std::uint32_t& cursor);

@@ -6,7 +6,9 @@
 
 #include "daemon/arena_memory.h"
 #include "daemon/objects.h"
+#include "daemon/random.h"
 #include "daemon/recovery.h"
+#include "memory/containers.h"
 #include "memory/recover.h"
 #include "schemas/limits.h"
 #include "schemas/text.h"
@@ -117,13 +119,15 @@ absl::Status Objects::lay_in_arena(Index index, const New& object, std::byte* ar
     }
     record.block = *block;
   }
-  memory::lay_object(arena, {.index = index,
-                             .id = id(index),
-                             .kind = kind,
-                             .flags = traits.flags,
-                             .parameter = traits.parameter,
-                             .block = record.block,
-                             .initial = traits.initial});
+  memory::NewObject made{.index = index,
+                         .id = id(index),
+                         .kind = kind,
+                         .flags = traits.flags,
+                         .parameter = traits.parameter,
+                         .block = record.block,
+                         .initial = traits.initial};
+  fill_random(made.seed);
+  memory::lay_object(arena, made);
   return absl::OkStatus();
 }
 
@@ -137,7 +141,8 @@ memory::ObjectView Objects::view(Index index) const {
 
 absl::StatusOr<bool> Objects::recover(Index index, std::uint16_t slot, bool died) {
   if (in_arena(index)) {
-    return recover_in_arena(view(index), memories_.find(record(index).arena)->caller(), slot, died);
+    ArenaMemory& memory = *memories_.find(record(index).arena);
+    return recover_in_arena(view(index), memory.home(), memory.caller(), slot, died);
   }
   // A live session's calls on a segment end before its last reference goes.
   if (!died) return false;
@@ -173,7 +178,10 @@ void Objects::retire_in_arena(Index index) {
 
 bool Objects::reaches(std::uint64_t id, std::uint32_t part, std::uint64_t block) const {
   const Index index = get(id);
-  return index != 0 && part == 0 && record(index).block == block;
+  if (index == 0 || !in_arena(index)) return false;
+  if (record(index).allocates == 0) return part == 0 && record(index).block == block;
+  return memory::container_reaches(view(index), memories_.find(record(index).arena)->home(), part,
+                                   block);
 }
 
 // One arena at a time, each in its turn.

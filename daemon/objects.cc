@@ -178,7 +178,7 @@ void Objects::fill(ObjectRecord& record, const New& object) const {
   record.block = 0;
   record.block_bytes = 0;
   record.flags = 0;
-  record.allocates = memory::is_allocating_kind(record.kind) ? 1 : 0;
+  record.allocates = memory::is_container_kind(record.kind) ? 1 : 0;
   record.fingerprint_bytes = 0;
 }
 
