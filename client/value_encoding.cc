@@ -37,7 +37,7 @@ absl::Status check_text(std::string_view text) {
 
 absl::Status over(std::string_view what, std::size_t size, std::size_t limit,
                   std::string_view name) {
-  return protocol::error(absl::StatusCode::kResourceExhausted, what, " of ", size, ": at most ",
+  return protocol::error(absl::StatusCode::kInvalidArgument, what, " of ", size, ": at most ",
                          limit, " are stored (", name, ")");
 }
 

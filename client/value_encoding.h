@@ -23,9 +23,9 @@ struct EncodedValue {
   std::string_view bytes;  // in the Value or in the storage: valid while neither is changed
 };
 
-// INVALID_ARGUMENT: a string that is not UTF-8, or nested too deep. RESOURCE_EXHAUSTED: over
-// kValueBytesMax or another limit, which the message names. `storage` is used where the Value's own
-// bytes do not do; reused from call to call it stops growing.
+// INVALID_ARGUMENT: a string that is not UTF-8, or over a limit (depth, elements, bytes), which the
+// message names. `storage` is used where the Value's own bytes do not do; reused from call to call
+// it stops growing.
 absl::Status encode_value(const Value& value, std::string& storage, EncodedValue& out);
 
 // `bytes` are private to the caller, who copied them out, and otherwise hostile: DATA_LOSS if they
