@@ -1,6 +1,7 @@
 // Making, sharing and destroying the values that hold others. See shoal/value.h.
 #include "memory/value_parts.h"
 
+#include <cassert>
 #include <utility>
 
 #include "memory/bigint.h"
@@ -90,6 +91,7 @@ std::optional<Value> Value::parse_integer(std::string_view text) {
 }
 
 Value Value::unknown(std::uint8_t kind, Bytes bytes) {
+  assert(kind > kValueKindMax);
   Value value = std::move(bytes);
   value.kind_ = static_cast<ValueKind>(kind);
   return value;

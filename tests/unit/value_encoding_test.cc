@@ -1,16 +1,18 @@
 // Values to bytes and back, and bytes that are no values.
 #include "client/value_encoding.h"
 
-#include <cmath>
-#include <cstring>
-#include <limits>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "memory/value_references.h"
 #include "schemas/limits.h"
+#include "tests/unit/python_process.h"
 #include "tests/unit/random_value.h"
 
 namespace shoal::internal {
@@ -62,6 +64,27 @@ TEST(ValueEncoding, ScalarsAndTextsAreTheirOwnBytes) {
   EXPECT_EQ(reference.bytes, little(7));
   EXPECT_TRUE(reference.has_references);
   EXPECT_EQ(references(reference), std::vector<std::uint64_t>{7});
+}
+
+TEST(ValueEncoding, TheVectorsOfTheDocumentHold) {
+  std::ifstream file(SHOAL_TEST_SOURCE_DIR "/../../docs/format.md");
+  const std::string document{std::istreambuf_iterator<char>(file), {}};
+  const std::pair<const char*, Value> vectors[] = {
+      {"`True`", true},
+      {"`-2`", -2},
+      {"`2**64`", *Value::parse_integer("18446744073709551616")},
+      {"`-2**71`", *Value::parse_integer("-2361183241434822606848")},
+      {"`0.5`", 0.5},
+      {"`[]`", Value::list({})},
+      {"`[1]`", Value::list({1})},
+      {"`('a',)`", Value::tuple({"a"})},
+      {"list of a reference to object 9", Value::list({Value::reference(9)})}};
+  for (const auto& [text, value] : vectors) {
+    const Stored stored = must_store(value);
+    const std::string row = std::string("| ") + text + " | " + std::to_string(stored.kind) +
+                            " | `" + test::hex(stored.bytes) + "` |\n";
+    EXPECT_NE(document.find(row), std::string::npos) << row;
+  }
 }
 
 TEST(ValueEncoding, TextIsNotCopied) {
