@@ -196,6 +196,7 @@ void ArenaMemory::tidy(std::uint64_t now_ns, memory::Busy busy) {
 }
 
 absl::StatusOr<ArenaMemory*> ArenaMemories::need(Index arena) {
+  if (closed_) return absl::UnavailableError("the manager is shutting down; connect to a new one");
   if (ArenaMemory* const there = find(arena); there != nullptr) {
     there->mend();
     return there;
@@ -242,6 +243,7 @@ void ArenaMemories::remove(Index arena) {
 }
 
 void ArenaMemories::close() {
+  if (std::exchange(closed_, true)) return;
   for (const Entry& entry : memories_) {
     if (entry.memory != nullptr) entry.memory->close();
   }

@@ -128,11 +128,13 @@ class ArenaMemories {
   void ask_whether_busy(Busy busy) { busy_ = std::move(busy); }
 
   // Makes it, if this is the first need; else mends what a writer may have done to its header.
+  // UNAVAILABLE: they are closed.
   absl::StatusOr<ArenaMemory*> need(Index arena);
   [[nodiscard]] ArenaMemory* find(Index arena) const;  // null: it has none
   // As ArenaMemory's; what a writer wrote over the count of used chunks does not refuse it.
   absl::StatusOr<std::uint64_t> allocate(Index arena, std::uint64_t object, std::uint64_t bytes);
   void remove(Index arena);
+  // Of all; none is made or used by a create from now on.
   void close();
   // Also ends the memory of arenas without objects and sessions.
   void tidy(std::uint64_t now_ns);
@@ -165,6 +167,7 @@ class ArenaMemories {
   const Accounts& accounts_;
   Spec spec_;
   Busy busy_ = [](Index) { return true; };
+  bool closed_ = false;
   std::vector<Entry> memories_;
 };
 

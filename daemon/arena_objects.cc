@@ -152,12 +152,6 @@ absl::StatusOr<bool> Objects::recover(Index index, std::uint16_t slot, bool died
   return false;
 }
 
-std::uint64_t Objects::recovery_bytes(Index index) const {
-  const bool has_cells =
-      in_arena(index) && record(index).kind != static_cast<std::uint16_t>(wire::Kind::ARRAY);
-  return memory::kDescriptorBytes + (has_cells ? record(index).block_bytes : 0);
-}
-
 void Objects::retire_in_arena(Index index) {
   const ObjectRecord& object = record(index);
   memory::retire_object(view(index));
@@ -210,11 +204,14 @@ bool Objects::clear_some() {
   return !clearing_.empty();
 }
 
-void Objects::close_arenas() {
-  memories_.close();
-  for (Index i = 1; i < catalog_.objects.end(); ++i) {
-    if (is_there(i) && in_arena(i)) memory::retire_object(view(i));
+bool Objects::close_some(Turn& turn) {
+  for (; close_next_ < catalog_.objects.end(); ++close_next_) {
+    if (!is_there(close_next_) || !in_arena(close_next_)) continue;
+    if (!turn.step()) return true;
+    memory::retire_object(view(close_next_));
   }
+  close_next_ = 1;
+  return false;
 }
 
 }  // namespace shoal::daemon

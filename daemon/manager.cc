@@ -83,7 +83,12 @@ Manager::~Manager() noexcept(false) = default;
 kj::Promise<void> Manager::run(kj::Promise<void> stop) {
   refuse_descriptors();
   tasks_.add(accept_all());
-  return stop;
+  return stop.then([this] { return close_arenas(); });
+}
+
+kj::Promise<void> Manager::close_arenas() {
+  if (!state_.close_some()) return kj::READY_NOW;
+  return kj::evalLast([this] { return close_arenas(); });
 }
 
 void Manager::taskFailed(kj::Exception&& exception) {

@@ -27,7 +27,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
           std::uint32_t ungreeted_max);
   ~Manager() noexcept(false);
 
-  // Serves until `stop` resolves.
+  // Serves until `stop` resolves and whoever sleeps in an arena has been woken: while the sockets
+  // are still there, so that nobody takes the end for a lost connection.
   kj::Promise<void> run(kj::Promise<void> stop);
 
  private:
@@ -35,6 +36,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   struct Watch;
 
   void refuse_descriptors();
+  kj::Promise<void> close_arenas();
   kj::Promise<void> accept_all();
   bool may_connect(const Identity& who) const;
   void accept_one(protocol::UniqueFd socket);

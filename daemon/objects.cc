@@ -275,9 +275,9 @@ void Objects::remove_from_creator(Index index) {
   }
 }
 
-bool Objects::end_of_creator(Index slot, int most) {
+bool Objects::end_of_creator(Index slot, Turn& turn) {
   const auto left = [&] { return slot < first_of_creator_.size() && first_of_creator_[slot] != 0; };
-  for (int i = 0; i < most && left(); ++i) unlink(first_of_creator_[slot]);
+  while (left() && turn.step()) unlink(first_of_creator_[slot]);
   return left();
 }
 

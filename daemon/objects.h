@@ -15,6 +15,7 @@
 #include "daemon/accounts.h"
 #include "daemon/arena_memory.h"
 #include "daemon/catalog.h"
+#include "daemon/clock.h"
 #include "daemon/kinds.h"
 #include "daemon/ledger.h"
 #include "daemon/segment.h"
@@ -75,9 +76,8 @@ class Objects {
   void token_removed(Index index) { --state(index).tokens; }
   [[nodiscard]] std::uint32_t tokens(Index index) const { return states_[index].tokens; }
 
-  // Unlinks at most `most` of what this session created with lifetime `session`; whether there is
-  // more.
-  bool end_of_creator(Index slot, int most);
+  // Unlinks some of what this session created with lifetime `session`; whether there is more.
+  bool end_of_creator(Index slot, Turn& turn);
 
   [[nodiscard]] Segment& segment(Index index) { return states_[index].segment; }
   [[nodiscard]] SegmentStore& store() { return store_; }
@@ -90,16 +90,15 @@ class Objects {
   // Nothing of the slot stays held in the object. True: something was. `died`: the process is no
   // more, it did not merely give the object back.
   absl::StatusOr<bool> recover(Index index, std::uint16_t slot, bool died);
-  // What recovery of the object looks at, in bytes.
-  [[nodiscard]] std::uint64_t recovery_bytes(Index index) const;
   // Whether a block is in use for this part of the object, as the allocator asks.
   [[nodiscard]] bool reaches(std::uint64_t id, std::uint32_t part, std::uint64_t block) const;
   // Frees some of what the writers of destroyed objects had taken from their arena; whether there
   // is more. Until then nobody gets their indexes.
   bool clear_some();
   [[nodiscard]] bool has_to_clear() const { return !clearing_.empty(); }
-  // Every object in an arena, of all arenas, is no more, and whoever waits in one is woken.
-  void close_arenas();
+  // Some of the objects in arenas, of all arenas, are no more, and whoever waits in one is woken.
+  // Whether there are more; from the first on, when there are no more. The arenas are closed.
+  bool close_some(Turn& turn);
 
   // In byte order of the names, from the first that begins with `prefix` and is greater than
   // `after`. `visit(Index)` returns whether to go on; it is called only while names have the
@@ -165,6 +164,7 @@ class Objects {
   std::vector<Names> names_;                   // parallel to the arena table
   std::vector<Index> first_of_creator_;        // by slot
   absl::btree_map<Index, Clearing> clearing_;  // by arena
+  Index close_next_ = 1;                       // object
   Index cleared_last_ = 0;                     // arena
 };
 

@@ -64,7 +64,15 @@ class State {
 
   // The end of the manager, as far as clients sleep in shared memory: they wake, and every call in
   // an arena says UNAVAILABLE from then on.
-  void close_arenas();
+  // Does some of it; whether there is more.
+  bool close_some();
+  void close_arenas() {
+    while (close_some()) {
+    }
+  }
+
+ private:
+  bool objects_closed_ = false;
 };
 
 }  // namespace shoal::daemon

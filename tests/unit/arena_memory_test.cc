@@ -122,6 +122,44 @@ TEST_F(ArenaMemoryTest, ClosedArenasSayUnavailable) {
                      {.index = index_of(made.object()), .id = made.object(), .initial = {}});
 }
 
+// The end of a manager with many objects lets others have their turn, and nothing new is made.
+TEST_F(ArenaMemoryTest, ArenasAreClosedInTurns) {
+  std::vector<std::uint64_t> made;
+  for (int i = 0; i < 1000; ++i) made.push_back(client_.create_in_arena("", Kind::LOCK).object());
+  int turns = 1;
+  while (world_.state.close_some()) {
+    EXPECT_FALSE(client_.create_in_arena("", Kind::LOCK).ok());
+    ++turns;
+  }
+  EXPECT_GE(turns, 4);
+  for (const std::uint64_t id : made) {
+    EXPECT_TRUE(world_.state.objects.view(index_of(id)).is_stale());
+  }
+  for (const std::uint64_t id : made) client_.release(id);
+}
+
+// A name at a time, or a few: others have their turn in between.
+TEST_F(ArenaMemoryTest, GoodbyeToManyNamesIsSaidInTurns) {
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(client_
+                    .call([&](wire::Request::Builder request) {
+                      auto create = request.initCreate();
+                      create.setName(("n" + std::to_string(i)).c_str());
+                      create.setKind(Kind::LOCK);
+                      create.setLifetime(wire::Lifetime::SESSION);
+                    })
+                    .ok());
+  }
+  const Reply done = client_.call([](wire::Request::Builder request) { request.setGoodbye(); });
+  EXPECT_TRUE(done.ok()) << done.message();
+  EXPECT_GE(client_.partly(), 3);
+  EXPECT_EQ(world_.state.objects.find(1, "n999"), 0U);
+  // Its outcome is remembered once all is done.
+  const Reply repeated =
+      client_.send(client_.last_id(), [](wire::Request::Builder request) { request.setGoodbye(); });
+  EXPECT_TRUE(repeated.ok());
+}
+
 TEST(ArenaMemories, AnArenaThatIsRemovedIsClosedForWhoStillMapsIt) {
   World world;
   TestClient administrator(world);
