@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "client/arena_commit.h"
 #include "memory/recover.h"
 #include "memory/wait.h"
 #include "schemas/limits.h"
@@ -81,7 +82,17 @@ absl::Status ArenaReference::bind(std::shared_ptr<ArenaMapping> in) {
   view = memory::view_of(in->at(), object, arena_kind, flags, parameter, block);
   if (access == Access::kReadWrite) writer = session->number();
   arena_ = std::move(in);
+  if (memory::is_container(arena_kind)) bind_container();
   return absl::OkStatus();
+}
+
+void ArenaReference::bind_container() {
+  const memory::Geometry& geometry = arena_->geometry();
+  if (access == Access::kReadWrite) {
+    allocator_.emplace(arena_->at(), geometry, commit_for(*arena_));
+  }
+  dict = std::make_unique<memory::Dict>(view, arena_->at(), geometry,
+                                        allocator_ ? &*allocator_ : nullptr);
 }
 
 absl::Status is_closed() {
