@@ -48,6 +48,8 @@ absl::Status Session::begin_in_child() {
     {
       const std::lock_guard lock(state_mutex_);
       threads_ = ThreadNumbers();  // the parent's threads are not here
+      fork_mark_.forget();
+      fork_mark_.begin();
     }
     epoch_.store(epoch, std::memory_order_release);
     return status;
@@ -66,7 +68,9 @@ absl::Status Session::inherit(const Secret& parent) {
   {
     const std::lock_guard lock(state_mutex_);
     // What was to be given back was the parent's.
-    to_release_.clear();
+    forget_releases();
+    has_kept_ = false;
+    absl::erase_if(held_, [](const auto& entry) { return entry.second.total() == 0; });
     to_poke_.clear();
     has_news_.store(false, std::memory_order_relaxed);
     // So are the descriptors by which it watches.
