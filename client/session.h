@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -28,6 +29,7 @@
 #include "client/guarded_fd.h"
 #include "client/mapping.h"
 #include "client/threads.h"
+#include "memory/word.h"
 #include "schemas/control.capnp.h"
 #include "shoal/client.h"
 #include "shoal/object.h"
@@ -109,6 +111,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
     std::shared_ptr<GuardedFd> watch;   // null: nobody has asked for it
     // Of what lives in the arena: fork_count() when it came to be held. Later forks share it.
     std::uint64_t since = UINT64_MAX;
+    const memory::Word32* lock = nullptr;  // null: this process cannot hold it
 
     [[nodiscard]] std::uint32_t total() const { return count[0] + count[1]; }
     [[nodiscard]] Access access() const {
@@ -148,6 +151,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   static void describe(Reference& reference, std::string_view name,
                        wire::Attached::Reader attached);
   void note_in_arena(std::uint64_t object);
+  [[nodiscard]] bool is_owner(std::uint32_t thread) const;
   void release(std::uint64_t object, Access access);
   static void poke(void* session, std::uint64_t object);
   void pass_on_news();
@@ -179,6 +183,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   std::atomic<bool> has_news_{false};
   std::atomic<bool> has_watches_{false};
   ThreadNumbers threads_;
+  std::vector<std::uint32_t> ended_;        // numbers of threads that ended while they held a lock
   std::shared_ptr<ArenaMapping> arena_[2];  // by access
 };
 

@@ -127,6 +127,10 @@ absl::StatusOr<std::shared_ptr<ArenaReference>> Session::attach_in_arena(std::st
   if (!status.ok()) return status;
   absl::StatusOr<std::shared_ptr<ArenaMapping>> mapping = arena(reference->access);
   status = mapping.ok() ? reference->bind(*std::move(mapping)) : mapping.status();
+  if (status.ok() && reference->access == Access::kReadWrite) {
+    const std::lock_guard lock(state_mutex_);
+    held_[reference->object].lock = &reference->view.descriptor->lock;
+  }
   if (status.ok()) return reference;
   if (reference->created) discard(reference->object);
   return status;

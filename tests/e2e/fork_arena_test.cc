@@ -196,6 +196,33 @@ TEST_F(ForkInArena, NothingIsKeptThatCameAfterTheFork) {
   EXPECT_FALSE(is_there("it"));
 }
 
+// Its session is being opened, and so busy, when another thread closes a proxy.
+TEST_F(ForkInArena, WhatAChildGivesBackMeanwhileIsPassedOn) {
+  std::vector<Event> many;
+  for (int i = 0; i < 8000; ++i) many.push_back(must(client_.create<Event>()));
+  auto event = referenced<Event>();
+  const Child child([&](Channel& parent) {
+    Thread closer([&] {
+      const Admin admin = manager_.admin();
+      const auto has_some = [](const ClientInfo& client) {
+        return client.pid == ::getpid() && client.references > 0;
+      };
+      // No moment is lost by sleeping.
+      while (std::ranges::none_of(must(admin.clients()), has_some)) {
+      }
+      ::kill(manager_.pid(), SIGSTOP);
+      std::string closed = code(event.close());
+      ::kill(manager_.pid(), SIGCONT);
+      return closed;
+    });
+    must(many[0].set());
+    parent.say(closer.result());
+    return parent.hear();
+  });
+  EXPECT_EQ(child.hear(), "OK");
+  EXPECT_TRUE(wait_until([&] { return must(client_.stat("it")).object.sessions == 1; }));
+}
+
 TEST_F(ForkInArena, WhatIsKeptGoesWhenTheParentEndsAndTheChildToo) {
   Child parent([&](Channel& test) -> std::string {
     const Client client = manager_.client();
