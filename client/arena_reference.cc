@@ -203,26 +203,22 @@ void throw_status(const absl::Status& status) {
                           std::string(protocol::to_std(status.message())));
 }
 
-memory::Deadline deadline_in(absl::Duration timeout) {
-  if (timeout <= absl::ZeroDuration()) return 0;
-  if (timeout == absl::InfiniteDuration()) return memory::kForever;
-  const std::int64_t now = memory::monotonic_ns();
-  // Saturates: what is longer than the clock is for ever.
-  const std::int64_t ns = absl::ToInt64Nanoseconds(timeout);
-  return ns >= memory::kForever - now ? memory::kForever : now + ns;
-}
-
-Result wait_longer(const ArenaReference& object, absl::Duration timeout,
-                   absl::FunctionRef<Result(memory::Deadline)> operation) {
-  const memory::Deadline deadline = deadline_in(timeout);
-  const Result result = deadline == 0 ? Result::kTimedOut : operation(deadline);
-  if (result != Result::kTimedOut || !object.session->drain_watch(object.object)) return result;
+bool rearm_watch(const ArenaReference& object) {
+  if (!object.session->drain_watch(object.object)) return false;
   if (object.access == Access::kReadWrite) {
     (void)memory::arm_watch(object.view);
   } else {
     protocol::UniqueFd another;
     (void)object.session->ask_to_watch(object.object, &another);
   }
+  return true;
+}
+
+Result wait_longer(const ArenaReference& object, absl::Duration timeout,
+                   absl::FunctionRef<Result(memory::Deadline)> operation) {
+  const memory::Deadline deadline = memory::deadline_after(timeout);
+  const Result result = deadline == 0 ? Result::kTimedOut : operation(deadline);
+  if (result != Result::kTimedOut || !rearm_watch(object)) return result;
   // What happened before it was armed is seen now; what happens later makes it readable.
   return operation(0);
 }

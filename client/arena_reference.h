@@ -73,8 +73,8 @@ absl::Status failure(memory::Result result, const ArenaReference& object);
 
 [[noreturn]] void throw_status(const absl::Status& status);
 
-// Reads the clock, but for 0 and for ever.
-memory::Deadline deadline_in(absl::Duration timeout);
+// A call has to wait: drains the object's poll_fd and arms it again. False: it has none.
+bool rearm_watch(const ArenaReference& object);
 
 // A try has failed: waits by `operation` if there is time to; if there is none, arms the object's
 // poll_fd, if it has one, and tries once more.
