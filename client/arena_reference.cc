@@ -91,8 +91,10 @@ void ArenaReference::bind_container() {
   if (access == Access::kReadWrite) {
     allocator_.emplace(arena_->at(), geometry, commit_for(*arena_));
   }
-  dict = std::make_unique<memory::Dict>(view, arena_->at(), geometry,
-                                        allocator_ ? &*allocator_ : nullptr);
+  home = {.arena = arena_->at(),
+          .geometry = geometry,
+          .allocator = allocator_ ? &*allocator_ : nullptr};
+  dict = std::make_unique<memory::Dict>(view, home.arena, geometry, home.allocator);
 }
 
 absl::Status is_closed() {

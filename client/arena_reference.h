@@ -18,6 +18,7 @@
 #include "client/session.h"
 #include "client/threads.h"
 #include "memory/arena.h"
+#include "memory/containers.h"
 #include "memory/dict.h"
 #include "memory/futex.h"
 #include "memory/object.h"
@@ -42,6 +43,8 @@ class ArenaReference final : public Reference {
   std::uint64_t block = 0;
   std::uint16_t flags = 0;
   std::uint32_t element_bytes = 0;
+  // Of a container.
+  memory::ContainerHome home;
   std::unique_ptr<memory::Dict> dict;  // of a Dict, a TypedDict or a Namespace
 
  private:

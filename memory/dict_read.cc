@@ -53,7 +53,7 @@ std::uint64_t Dict::changes() const {
 bool Dict::copy_entry(const Block& block, std::uint32_t slot, std::uint32_t from, bool with_values,
                       DictSnapshot& snapshot) const {
   const std::uint32_t seen = block.slot(slot).load();
-  if (seen <= kSlotErased) return true;
+  if (seen <= kSlotReserved) return true;
   std::uint64_t version = 0;
   Entry entry;
   if (!open_version(block, slot_offset(seen), version) ||
@@ -97,7 +97,9 @@ Dict::Copied Dict::copy_shard(const Shard& shard, std::uint32_t from, bool with_
   depth = shard.depth.load();
   Copied copied = Copied::kChanged;
   Block block;
-  if (depth >= 1 && depth <= kDictDepthMax + 1 && has_hash(shard, reversed(from))) {
+  // The stores of a transaction are not one instant.
+  const bool marked = instant && shard.transaction.load() != 0;
+  if (!marked && depth >= 1 && depth <= kDictDepthMax + 1 && has_hash(shard, reversed(from))) {
     if (!open_block(root, block)) {
       copied = block.root.block == 0 ? Copied::kWhole : Copied::kDamaged;
     } else {
@@ -160,7 +162,7 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
   for (std::uint32_t i = 0; i < block.slots(); ++i) {
     const std::uint32_t seen = block.slot(i).load(std::memory_order_relaxed);
     Entry entry;
-    if (seen <= kSlotErased || !open_entry(block, slot_offset(seen), entry)) continue;
+    if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry)) continue;
     const std::uint64_t sequence = sequence_in(entry.key_word);
     if (spot.seen != 0 && sequence < last) continue;
     last = sequence;

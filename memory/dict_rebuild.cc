@@ -101,7 +101,7 @@ bool Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask,
   if (from.at == nullptr) return true;
   for (std::uint32_t i = 0; i < from.slots(); ++i) {
     const std::uint32_t seen = from.slot(i).load(std::memory_order_relaxed);
-    if (seen <= kSlotErased) continue;
+    if (seen <= kSlotReserved) continue;
     Entry entry;
     if (!open_entry(from, slot_offset(seen), entry)) return false;
     const std::uint64_t hash = hash_of(entry);

@@ -45,7 +45,7 @@ void Dict::recount(Shard& shard) const {
       ++used;
       if (seen == kSlotErased) continue;
       Entry entry;
-      if (!open_entry(block, slot_offset(seen), entry) ||
+      if (seen == kSlotReserved || !open_entry(block, slot_offset(seen), entry) ||
           ((shard_bits(hash_of(entry)) ^ index) & mask) != 0) {
         block.slot(i).store(kSlotErased);
         continue;
@@ -139,13 +139,30 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
       const std::uint32_t seen = entries.slot(i).load(std::memory_order_relaxed);
       Entry entry;
       StoredValue value;
-      if (seen > kSlotErased && open_entry(entries, slot_offset(seen), entry) &&
+      if (seen > kSlotReserved && open_entry(entries, slot_offset(seen), entry) &&
           entry.layout.large && open_value(entry, value) && value.block == block) {
         return true;
       }
     }
   }
   return false;
+}
+
+void Dict::for_each_block(const Shard& shard,
+                          absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const {
+  Block block;
+  if (!open_block(shard.root.load(), block)) return;
+  visit({.block = block.root.block, .bytes = block.bytes()},
+        shard_part(shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1)));
+  for (std::uint32_t i = 0; i < block.slots(); ++i) {
+    const std::uint32_t seen = block.slot(i).load();
+    Entry entry;
+    StoredValue value;
+    if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) && entry.layout.large &&
+        open_value(entry, value)) {
+      visit({.block = value.block, .bytes = value.bytes + 8}, value_part(hash_of(entry)));
+    }
+  }
 }
 
 // ---- references ----
@@ -159,7 +176,7 @@ void Dict::for_each_with_references(absl::FunctionRef<void(const StoredValue&)> 
       const std::uint32_t seen = block.slot(i).load();
       Entry entry;
       StoredValue value;
-      if (seen > kSlotErased && open_entry(block, slot_offset(seen), entry) &&
+      if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) &&
           entry.layout.references && open_value(entry, value)) {
         visit(value);
       }
@@ -204,7 +221,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     const std::uint32_t seen = block.slot(i).load();
     if (seen == 0) continue;
     ++stat.slots_used;
-    if (seen == kSlotErased) continue;
+    if (seen <= kSlotReserved) continue;
     Entry entry;
     StoredValue value;
     if (slot_offset(seen) < block.log() || !open_entry(block, slot_offset(seen), entry) ||

@@ -102,6 +102,8 @@ class SHOAL_EXPORT ArenaObject {
 
  private:
   friend class Client;
+  friend class ReadTransaction;
+  friend class Transaction;
   template <class Self>
   friend class internal::ArenaKind;
 

@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -35,6 +36,9 @@
 #include "shoal/object.h"
 
 namespace shoal {
+
+class Transaction;
+class ReadTransaction;
 
 namespace internal {
 class Session;
@@ -121,6 +125,11 @@ class SHOAL_EXPORT Client {
                                             absl::Duration valid_for = absl::Seconds(60)) const {
     return share_reference(object.held(), valid_for);
   }
+
+  // Runs `body`, and then makes all the changes that it asked for, at once, or none. transaction.h.
+  absl::Status transact(absl::FunctionRef<absl::Status(Transaction&)> body) const;
+  // Runs `body`, all of whose reads are of one instant. transaction.h.
+  absl::Status read_transaction(absl::FunctionRef<absl::Status(ReadTransaction&)> body) const;
 
   // Whether the manager answers.
   [[nodiscard]] absl::Status ping() const;
