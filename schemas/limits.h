@@ -43,6 +43,7 @@ inline constexpr std::uint32_t kPartiesMax = 0xffff;
 inline constexpr std::uint32_t kSharersMax = kSessionsMax;  // processes that read at once
 inline constexpr std::uint32_t kWaitersMax = 4'096;         // threads in one condition
 inline constexpr std::uint64_t kCellBytesMax = std::uint64_t{16} << 10;
+inline constexpr std::uint64_t kArrayBytesMax = std::uint64_t{64} << 30;  // as an arena's memory
 
 // What all share, one uid other than root and the manager's may use up to a part: an n-th.
 enum class Shared : std::uint32_t {
