@@ -124,6 +124,24 @@ inline absl::Status wait_on(const Handle& reference, absl::Duration timeout, Ope
   });
 }
 
+// As wait_on, without any waiting: whether the try succeeded. A failed one makes no Status:
+// programs try again and again. `error`: anything but a try that failed.
+template <typename Handle, typename Operation>
+inline bool try_on(const Handle& reference, absl::Status* error, Operation operation) {
+  bool had = true;
+  *error = call_on(reference, [&](const ArenaReference& object, ThreadEntry& thread) {
+    const auto attempt = [&](memory::Deadline deadline) {
+      return operation(object, thread, deadline);
+    };
+    memory::Result result = attempt(0);
+    if (result == memory::Result::kTimedOut) [[unlikely]]
+      result = wait_longer(object, absl::ZeroDuration(), attempt);
+    had = result != memory::Result::kTimedOut;
+    return had ? result : memory::Result::kDone;
+  });
+  return had && error->ok();
+}
+
 // `look(object)` gives a memory::Result and writes nothing, so a read-only proxy will do.
 template <typename Handle, typename Look>
 inline absl::Status look_at(const Handle& reference, Look look) {

@@ -19,6 +19,7 @@
 // async-signal-safe.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -69,11 +70,12 @@ class SHOAL_EXPORT Client {
   [[nodiscard]] static absl::StatusOr<Client> connect_for_administration(
       const ClientOptions& options = {});
 
-  // Creates an object. ALREADY_EXISTS, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED.
-  template <class T>
-  [[nodiscard]] absl::StatusOr<T> create(std::string_view name,
+  // Creates an object. `Name` is any text: {} is not, but the options of an object without a name.
+  // ALREADY_EXISTS, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED.
+  template <class T, std::convertible_to<std::string_view> Name>
+  [[nodiscard]] absl::StatusOr<T> create(const Name& name,
                                          const typename T::Options& options = {}) const {
-    if (name.empty()) return internal::empty_name();
+    if (std::string_view(name).empty()) return internal::empty_name();
     return T::create(*this, name, options, /*open_existing=*/false);
   }
 
