@@ -344,13 +344,12 @@ class Dict {
   struct Publish {
     Word32* slot = nullptr;
     std::uint32_t value = 0;
+    std::uint32_t bytes = 0;  // of the entry that it names
   };
   static void add_to(Word32& word, std::uint32_t by) {
     word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
   void note_references();
-  // What an entry of the key takes, with this value.
-  [[nodiscard]] static std::uint32_t bytes_of(const DictKey& key, const Incoming& incoming);
   // The shard's block and those of its values.
   void for_each_block(const Shard& shard,
                       absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const;
@@ -385,7 +384,7 @@ class Dict {
   // Room for `need` bytes in the shard of the hash: a new block, or two.
   Result make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need);
   Result rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan);
-  Result split(Call& call, Shard& shard, std::uint64_t root, std::uint32_t need);
+  Result split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room);
   Result merge(Call& call, std::uint32_t hash_bits);
   void divide_if_contended(Call& call, const Shard& shard, std::uint32_t hash_bits);
   void shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits);
@@ -414,10 +413,24 @@ class Dict {
   // ---- reading (dict_read.cc) ----
 
   enum class Copied : std::uint8_t { kWhole, kChanged, kDamaged };
-  Copied copy_shard(const Shard& shard, std::uint32_t from, bool with_values, bool instant,
-                    DictSnapshot& snapshot, std::uint32_t& depth) const;
-  bool copy_entry(const Block& block, std::uint32_t slot, std::uint32_t from, bool with_values,
+  // A cursor's part of the hashes: reversed (dict_read.cc), from here to there.
+  struct Interval {
+    std::uint32_t from = 0;
+    std::uint32_t end = 0;
+  };
+  Copied copy_shard(const Shard& shard, Interval& wanted, bool with_values, bool instant,
+                    DictSnapshot& snapshot) const;
+  bool copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
                   DictSnapshot& snapshot) const;
+  // For walks over all shards: their blocks are apart from each other, so all of them together are
+  // no more than the arena. False: these are not.
+  static bool charge(std::uint64_t root_word, std::uint64_t& left) {
+    const DictRoot root = DictRoot::of(root_word);
+    if (root.block == 0) return true;
+    if (root.bytes() > left) return false;
+    left -= root.bytes();
+    return true;
+  }
   [[nodiscard]] bool is_same(const Shard& shard, std::uint64_t root) const {
     return shard.root.load(std::memory_order_relaxed) == root &&
            object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
@@ -439,6 +452,7 @@ class Dict {
   Geometry geometry_;
   ArenaMemory* allocator_;
   std::uint64_t seed_;
+  ShardMap first_map_{};
   mutable std::atomic<ShardMap*> map_;
 };
 

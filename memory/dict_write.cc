@@ -95,7 +95,8 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
     write_entry(block, spare_at, spot.entry.key_word, key, incoming,
                 {.room = spare.layout.room, .spare = spot.entry.offset});
     spare.version().store(version + 1);
-    publish = {.slot = spot.slot, .value = slot_of(tag_of(key.hash), spare_at)};
+    publish = {
+        .slot = spot.slot, .value = slot_of(tag_of(key.hash), spare_at), .bytes = spare.bytes()};
     return true;
   }
   const std::uint32_t need = entry_bytes(key.bytes, room_for(bytes));
@@ -118,7 +119,9 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
   }
   write_entry(block, tail, key_word(sequence, key.bytes), key, incoming,
               {.room = room_for(bytes), .spare = found ? spot.entry.offset : 0});
-  publish = {.slot = found ? spot.slot : spot.free, .value = slot_of(tag_of(key.hash), tail)};
+  publish = {.slot = found ? spot.slot : spot.free,
+             .value = slot_of(tag_of(key.hash), tail),
+             .bytes = need};
   return true;
 }
 
@@ -177,10 +180,6 @@ void Dict::note_references() {
   if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
 }
 
-std::uint32_t Dict::bytes_of(const DictKey& key, const Incoming& incoming) {
-  return entry_bytes(key.bytes, room_for(incoming.bytes()));
-}
-
 Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
                     const Spot& spot, Incoming& incoming, Garbage& garbage) {
   if (incoming.value.references) note_references();
@@ -197,17 +196,14 @@ Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey&
   const bool fills = !found && spot.free->load(std::memory_order_relaxed) == 0;
   publish.slot->store(publish.value);
   if (has_fault(Fault::kTailAfterSlot)) {
-    shard.tail.store(slot_offset(publish.value) +
-                     entry_bytes(key.bytes, room_for(incoming.bytes())));
+    shard.tail.store(slot_offset(publish.value) + publish.bytes);
   }
   if (incoming.large != 0) {
     incoming.used = true;
     (void)allocator_->own(call.caller, incoming.large, incoming.value.bytes + 8,
                           value_part(key.hash));
   }
-  std::uint32_t grown = bytes_of(key, incoming);
-  if (found) grown -= spot.entry.bytes();
-  add_to(shard.live, grown);
+  add_to(shard.live, found ? publish.bytes - spot.entry.bytes() : publish.bytes);
   if (!found) add_to(shard.count, 1);
   if (fills) add_to(shard.used, 1);
   return Result::kDone;
@@ -229,8 +225,11 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
 template <typename DecideInline>
 Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide) {
   Shard* shard = shard_of(key.hash);
-  for (;;) {
-    Result result = lock(call, shard_bits(key.hash), shard);
+  std::int64_t deadline = 0;
+  for (std::uint32_t round = 0;; ++round) {
+    // Others were quicker each time, or these are not the bytes of a dict.
+    Result result = round == 0 ? Result::kDone : try_again(round, call.timeout_ns, deadline);
+    if (result == Result::kDone) result = lock(call, shard_bits(key.hash), shard);
     if (result != Result::kDone) return result;
     const std::uint64_t root = shard->root.load(std::memory_order_relaxed);
     Block block;

@@ -296,7 +296,7 @@ Result Transaction::prepare_all(Call& call, const std::vector<TransactionChange>
       return Result::kExhausted;
     }
     publish(offset_of(shown.slot), false, shown.value);
-    mine.grown = dict.bytes_of(change.key, mine.incoming);
+    mine.grown = shown.bytes;
     if (found) {
       mine.grown -= spot.entry.bytes();
       continue;
