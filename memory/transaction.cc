@@ -340,8 +340,9 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
     unlock_all(call);
     return Result::kDiffers;
   }
-  for (const Locked& locked : locked_) {
+  for (Locked& locked : locked_) {
     Dict::touch(*locked.shard);
+    locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
     locked.shard->transaction.store(offset_);
   }
   result = prepare_all(call, changes, prepared, full);
@@ -351,7 +352,11 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
       mine.reserved->store(mine.before);
       if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
     }
-    for (const Locked& locked : locked_) locked.shard->transaction.store(0);
+    // Nobody has seen an entry of these, so their places may be used again.
+    for (const Locked& locked : locked_) {
+      locked.shard->tail.store(locked.tail);
+      locked.shard->transaction.store(0);
+    }
     // What was to be given back stays.
     record_->blocks.store(taken_only());
     unlock_all(call);

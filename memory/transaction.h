@@ -97,6 +97,7 @@ class Transaction {
   struct Locked {
     Dict* dict = nullptr;
     Shard* shard = nullptr;
+    std::uint32_t tail = 0;  // of its log, before anything was prepared
   };
 
   Result begin(Call& call, Dict& dict, std::uint64_t publishes, std::uint64_t blocks);
