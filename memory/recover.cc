@@ -136,7 +136,7 @@ void recover_object(const ObjectView& object, Caller& manager, std::uint16_t slo
       break;
     case ObjectKind::kCondition:
       recover_lock(d, slot, 1);
-      recover_condition(object, manager, slot);
+      recover_condition(object, manager, slot, died);
       break;
     case ObjectKind::kCell:
       recover_cell(object, slot);
