@@ -173,6 +173,12 @@ absl::Status failure(Result result, const ArenaReference& object) {
       return no_room(object);
     case Result::kOverflow:
       return too_many(object);
+    case Result::kDamaged:
+      return error(absl::StatusCode::kDataLoss, named(object),
+                   ": its bytes were overwritten by somebody; make it anew");
+    // Whoever made the call knows more.
+    case Result::kOutOfRange:
+    case Result::kRefused:
     case Result::kDone:
     case Result::kDiffers:
       break;
