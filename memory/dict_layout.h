@@ -22,7 +22,7 @@ SHOAL_VARIANT_BEGIN
 //   +----------+-------+--------+-----------------+---------------------------------+
 //   | root     | index | depth  | transaction     | 0                               |  readers
 //   64 -----+--------+--------+--------+--------+--------+---------+----------------+
-//   | lock  |contend.| count  | used   | tail   | live   | changes | 0              |  writers
+//   | lock  |contend.| count  | used   | tail   | live   | changes | latest | 0     |  writers
 //   +-------+--------+--------+--------+--------+--------+---------+----------------+  128
 //
 // root    { generation 32 | block / 1024: 26 | size 3 | density 3 }; no block: the shard is empty.
@@ -42,7 +42,8 @@ struct Shard {
   Word32 tail;       // where the log ends
   Word32 live;       // bytes of the entries that count
   Word64 changes;    // of anything in the shard
-  std::uint64_t reserved_2[4];
+  Word64 latest;     // 1 + a sequence that no entry's exceeds; 0: the shard is empty
+  std::uint64_t reserved_2[3];
 };
 
 static_assert(std::is_standard_layout_v<Shard> && std::is_trivial_v<Shard>);
@@ -57,6 +58,7 @@ static_assert(offsetof(Shard, used) == 76);
 static_assert(offsetof(Shard, tail) == 80);
 static_assert(offsetof(Shard, live) == 84);
 static_assert(offsetof(Shard, changes) == 88);
+static_assert(offsetof(Shard, latest) == 96);
 
 inline constexpr unsigned kDictDepthMax = 18;
 inline constexpr std::uint32_t kShardsMax = 1U << kDictDepthMax;

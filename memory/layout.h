@@ -47,7 +47,8 @@ inline constexpr bool is_arena_kind(std::uint16_t kind) {
          kind <= static_cast<std::uint16_t>(ObjectKind::kNamespace);
 }
 
-// Kinds whose blocks are allocated by whoever changes them, not by the manager when it lays them.
+// Kinds whose writers take blocks from the arena themselves: only its tables say what such an
+// object has. Of the others, all there is is the one block that the manager made.
 inline constexpr bool is_container_kind(std::uint16_t kind) {
   return kind >= static_cast<std::uint16_t>(ObjectKind::kDict) &&
          kind <= static_cast<std::uint16_t>(ObjectKind::kNamespace);

@@ -34,7 +34,7 @@ ListValue ListValue::of(std::uint8_t kind, bool references, std::span<const std:
     value.word = double_word(std::bit_cast<double>(payload_of(bytes)));
   } else if (bytes.size() == 8 && kind == kListKindReference && references) {
     value.word = reference_word(payload_of(bytes));
-  } else if (bytes.size() <= kImmediateBytesMax && !references && kind < kListKindsMax &&
+  } else if (bytes.size() <= kImmediateBytesMax && !references && kind < kImmediateKinds &&
              kind != kListKindDouble) {
     value.word = immediate_word(kind, static_cast<unsigned>(bytes.size()),
                                 bytes.empty() ? 0 : payload_of(bytes));
@@ -127,8 +127,7 @@ bool ListBytes::load(const ListObject& list, std::uint64_t leaf, std::uint64_t w
   }
   value.kind = static_cast<std::uint8_t>(head);
   value.references = (head >> 8 & 1) != 0;
-  return value.kind < kListKindsMax &&
-         list.holds(value.offset, (value.bytes + 7) & ~std::uint64_t{7});
+  return list.holds(value.offset, (value.bytes + 7) & ~std::uint64_t{7});
 }
 
 // ---- readers ----
@@ -202,7 +201,7 @@ Result read_page(const ListObject& list, const ListMark& mark, std::uint64_t fir
     ListSpot spot;
     const Result result = look_up(list, static_cast<std::int64_t>(first + i), spot);
     if (spot.root != mark.root) return Result::kDiffers;
-    if (result == Result::kOutOfRange) return Result::kDiffers;
+    if (result == Result::kAbsent) return Result::kDiffers;
     const bool can_be =
         result == Result::kDone &&
         (is_inline(spot.word) || read_bytes(list, spot.leaf_offset, spot.word, page[i]));

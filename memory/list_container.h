@@ -53,11 +53,14 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
+class ArenaMemory;
+
 // A List as its algorithms see it. Nothing in it is read from shared memory.
 struct ListObject {
   ObjectView view;
   std::byte* arena = nullptr;
   Geometry geometry;
+  ArenaMemory* allocator = nullptr;  // null: for reading only
 
   [[nodiscard]] ListDescriptor& descriptor() const {
     return *reinterpret_cast<ListDescriptor*>(view.descriptor);
@@ -120,7 +123,7 @@ struct InlineBytes {
   std::uint8_t kind = 0;
   bool references = false;
   std::uint8_t size = 0;
-  char bytes[8] = {};
+  alignas(8) char bytes[8] = {};
 };
 InlineBytes inline_bytes(std::uint64_t word);
 
@@ -171,18 +174,18 @@ inline bool is_still_there(const ListObject& list, const ListSpot& spot) {
          list.descriptor().root.load(std::memory_order_relaxed) == spot.root;
 }
 
-// One look. kOutOfRange, kDamaged: if the root still is `spot.root`. Else to be checked by
+// One look. kAbsent, kDamaged: if the root still is `spot.root`. Else to be checked by
 // is_still_there.
 inline Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot) {
   spot.root = list.descriptor().root.load();
   const std::uint32_t place = ListPlace::of(spot.root).place;
-  if (place == 0) return Result::kOutOfRange;
+  if (place == 0) return Result::kAbsent;
   if (!list.has_place(place)) return Result::kDamaged;
   spot.spine = list.offset_of(place);
   const std::uint64_t count = list.at<ListSpine>(spot.spine).count.load();
   if (index < 0) index += static_cast<std::int64_t>(count);
   spot.index = static_cast<std::uint64_t>(index);
-  if (spot.index >= count) return Result::kOutOfRange;
+  if (spot.index >= count) return Result::kAbsent;
   const std::uint64_t leaf = spot.index / kLeafElements;
   spot.leaf_at = spot.spine + sizeof(ListSpine) + leaf * 8;
   if (!list.holds(spot.leaf_at, 8)) return Result::kDamaged;
@@ -196,7 +199,7 @@ inline Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot
   return Result::kDone;
 }
 
-// An element; negative indices count from the end. kOutOfRange; kDamaged.
+// An element; negative indices count from the end. kAbsent; kDamaged.
 Result get_slow(const ListObject& list, std::int64_t index, ListElement& element);
 inline Result get(const ListObject& list, std::int64_t index, ListElement& element) {
   ListSpot spot;

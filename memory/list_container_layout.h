@@ -197,7 +197,7 @@ enum class ListTag : std::uint8_t {
 inline constexpr std::uint8_t kListKindInt = 2;
 inline constexpr std::uint8_t kListKindDouble = 4;
 inline constexpr std::uint8_t kListKindReference = 12;
-inline constexpr std::uint8_t kListKindsMax = 32;
+inline constexpr std::uint8_t kImmediateKinds = 32;
 
 inline constexpr std::uint32_t kImmediateBytesMax = 6;
 inline constexpr std::uint32_t kRecordBytesMax = 2048;
@@ -223,7 +223,7 @@ constexpr std::uint64_t immediate_word(std::uint8_t kind, unsigned bytes, std::u
   return payload << 16 | std::uint64_t{bytes} << 8 | std::uint64_t{kind} << 3;
 }
 constexpr std::uint8_t immediate_kind(std::uint64_t word) {
-  return static_cast<std::uint8_t>(word >> 3) & (kListKindsMax - 1);
+  return static_cast<std::uint8_t>(word >> 3) & (kImmediateKinds - 1);
 }
 constexpr unsigned immediate_bytes(std::uint64_t word) {
   return static_cast<unsigned>(word >> 8) & 7;

@@ -175,9 +175,9 @@ Result ListWriter::build_new(const ListValue& value, std::size_t which, std::uin
 
 ListWriter::Step ListWriter::rebuild(const ListPlan& plan) {
   const std::uint64_t count = plan.count();
-  if (count > kListCountMax) return Result::kExhausted;
+  if (count > kListCountMax) return too_many();
   const unsigned size = spine_size_for(leaves_for(count));
-  if (size == kListSizes) return Result::kExhausted;
+  if (size == kListSizes) return too_many();
   const std::uint64_t changes = list_.descriptor().changes.load(std::memory_order_relaxed);
   if (measured_at_ != changes && !measure(plan, run_bytes_)) return Result::kDamaged;
   measured_at_ = changes;
@@ -205,13 +205,13 @@ ListWriter::Step ListWriter::rebuild(const ListPlan& plan) {
   own(block_);
   const Result built = count > 0 ? build(plan, to) : Result::kDone;
   if (built != Result::kDone) {
-    finish_replacing(list_, memory_, caller_);
+    finish_replacing(list_, caller_);
     return built;
   }
   d.root.store(to.root);
   quick::note_change(list_);
   if (has_fault(Fault::kListNotesLate)) note();
-  free_replaced(list_, memory_, caller_, tree_.root,
+  free_replaced(list_, caller_, tree_.root,
                 [&](std::uint64_t index, std::uint64_t) { return plan.drops(index); });
   return Result::kDone;
 }
@@ -266,7 +266,7 @@ Result ListWriter::reorder(std::span<const std::uint64_t> order) {
 Result ListWriter::pop(std::int64_t index, ListElement& element) {
   return edit([&]() -> Step {
     const std::optional<std::uint64_t> at = index_in(index, tree_.count);
-    if (!at) return Result::kOutOfRange;
+    if (!at) return Result::kAbsent;
     if (const Step step = copy_out(*at, element); step != Result::kDone) return step;
     if (*at + 1 == tree_.count) return pop_last();
     return rebuild({.old_count = tree_.count, .erased = {.first = *at, .count = 1}});
@@ -315,11 +315,11 @@ Result ListWriter::drop_leaf(std::uint32_t index) {
   const std::uint64_t bytes = leaf.own_bytes();
   const BlockFor part = block_for(kListPartLeaf + index);
   if (bytes != 0) {
-    absl::Status retired = memory_.retire(caller_, leaf.offset, bytes, part);
+    absl::Status retired = list_.allocator->retire(caller_, leaf.offset, bytes, part);
     if (!retired.ok()) return refuse(std::move(retired));
   }
   tree_.leaf_word(list_, index).store(ListPlace::next(leaf.word, 0, 0));
-  if (bytes != 0) (void)memory_.free(caller_, leaf.offset, bytes, part);
+  if (bytes != 0) (void)list_.allocator->free(caller_, leaf.offset, bytes, part);
   return Result::kDone;
 }
 

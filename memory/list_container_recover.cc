@@ -15,13 +15,12 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-void recover_list(const ListObject& list, ArenaMemory& memory, Caller& manager,
-                  std::uint16_t slot) {
+void recover_list(const ListObject& list, Caller& manager, std::uint16_t slot) {
   ListDescriptor& d = list.descriptor();
   Descriptor& common = *list.view.descriptor;
   const bool held = slot_in(common.lock.load(std::memory_order_seq_cst)) == slot;
   if (held && d.next.load() != 0 && !has_fault(Fault::kListReplacedForgotten)) {
-    finish_replacing(list, memory, manager);
+    finish_replacing(list, manager);
   }
   if (held) d.changes.add(1);
   if (recover_word(common.lock, slot, 1)) common.recoveries.add(1);
@@ -64,22 +63,22 @@ bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block) {
   return tree_reaches(list, next, part, block) || tree_reaches(list, d.old.load(), part, block);
 }
 
-bool for_each_reference(
-    const ListObject& list,
-    absl::FunctionRef<void(std::uint8_t kind, std::span<const std::byte> bytes)> visit) {
+bool for_each_with_references(const ListObject& list,
+                              absl::FunctionRef<void(const ListElement& element)> visit) {
   if ((list.descriptor().sticky.load() & kListHasReferences) == 0) return true;
   ListMark now;
   if (mark(list, now) != Result::kDone) return false;
   std::vector<ListElement> page;
   for (std::uint64_t at = 0; at < now.count; at += page.size()) {
     if (read_page(list, now, at, now.count, page) != Result::kDone || page.empty()) return false;
-    for (const ListElement& element : page) {
+    for (ListElement& element : page) {
       if (is_inline(element.word)) {
         const InlineBytes value = inline_bytes(element.word);
-        if (value.references) visit(value.kind, std::as_bytes(std::span(value.bytes, value.size)));
-      } else if (element.references) {
-        visit(element.kind, std::as_bytes(std::span(element.bytes)));
+        element.kind = value.kind;
+        element.references = value.references;
+        element.bytes.assign(value.bytes, value.size);
       }
+      if (element.references) visit(element);
     }
   }
   return true;
@@ -91,7 +90,8 @@ namespace {
 
 class Verifier {
  public:
-  Verifier(const ListObject& list, const ArenaMemory& memory) : list_(list), memory_(memory) {}
+  explicit Verifier(const ListObject& list)
+      : list_(list), tables_(list.arena, list.geometry, Commit{}) {}
 
   ListReport verify() {
     const ListDescriptor& d = list_.descriptor();
@@ -119,7 +119,7 @@ class Verifier {
 
   void own(std::uint64_t block, std::uint64_t bytes, std::uint32_t part, const std::string& what) {
     report_.block_bytes += ArenaMemory::block_size(bytes);
-    if (!memory_.is_owned(block, bytes, {list_.view.id, part})) {
+    if (!tables_.is_owned(block, bytes, {list_.view.id, part})) {
       complain("the list does not own the block of ", what, " at ", block);
     }
   }
@@ -172,15 +172,13 @@ class Verifier {
   }
 
   const ListObject& list_;
-  const ArenaMemory& memory_;
+  const ArenaMemory tables_;  // looked at only
   ListReport report_;
 };
 
 }  // namespace
 
-ListReport verify(const ListObject& list, const ArenaMemory& memory) {
-  return Verifier(list, memory).verify();
-}
+ListReport verify(const ListObject& list) { return Verifier(list).verify(); }
 
 SHOAL_VARIANT_END
 

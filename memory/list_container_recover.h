@@ -18,16 +18,15 @@ SHOAL_VARIANT_BEGIN
 
 // Nothing of the dead `slot` stays held in the list, and nothing that it replaced stays owned.
 // After recover_intents of the slot. May be done any number of times.
-void recover_list(const ListObject& list, ArenaMemory& memory, Caller& manager, std::uint16_t slot);
+void recover_list(const ListObject& list, Caller& manager, std::uint16_t slot);
 
 // For recover_intents: whether the list reaches this block of it.
 bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block);
 
-// Each value of the list that is a reference or has some, for the trace. False: it changed
-// meanwhile, or cannot be; those visited were in it.
-bool for_each_reference(
-    const ListObject& list,
-    absl::FunctionRef<void(std::uint8_t kind, std::span<const std::byte> bytes)> visit);
+// Each element that is a reference or has some, for the trace; its bytes are aligned to 8 and were
+// copied. False: the list changed meanwhile, or cannot be; those visited were in it.
+bool for_each_with_references(const ListObject& list,
+                              absl::FunctionRef<void(const ListElement& element)> visit);
 
 // What a walk over a list finds that nobody changes meanwhile.
 struct ListReport {
@@ -39,7 +38,7 @@ struct ListReport {
   std::uint64_t dead_bytes = 0;   // of records that no element names
   std::vector<std::string> wrong;
 };
-ListReport verify(const ListObject& list, const ArenaMemory& memory);
+ListReport verify(const ListObject& list);
 
 SHOAL_VARIANT_END
 

@@ -40,7 +40,7 @@ struct LeafShape {
 ListWriter::Step ListWriter::need_spine(std::uint64_t leaves) {
   if (tree_.spine != 0 && tree_.leaves >= leaves) return Result::kDone;
   const unsigned size = spine_size_for(leaves);
-  if (size == kListSizes) return Result::kExhausted;
+  if (size == kListSizes) return too_many();
   if (!want(spine_, list_block_bytes(size), kListPartSpine)) return std::nullopt;
   ListTree larger = tree_;
   larger.spine = spine_.offset;
@@ -56,13 +56,13 @@ ListWriter::Step ListWriter::need_spine(std::uint64_t leaves) {
       larger.leaf_word(list_, i).store(tree_.leaf_word(list_, i).load());
     }
     absl::Status retired =
-        memory_.retire(caller_, tree_.spine, list_block_bytes(tree_.size), block_for(0));
+        list_.allocator->retire(caller_, tree_.spine, list_block_bytes(tree_.size), block_for(0));
     if (!retired.ok()) return refuse(std::move(retired));
   }
   list_.descriptor().root.store(larger.root);
   own(spine_);
   if (tree_.spine != 0) {
-    (void)memory_.free(caller_, tree_.spine, list_block_bytes(tree_.size), block_for(0));
+    (void)list_.allocator->free(caller_, tree_.spine, list_block_bytes(tree_.size), block_for(0));
   }
   tree_ = larger;
   return Result::kDone;
@@ -106,14 +106,15 @@ ListWriter::Step ListWriter::need_leaf(std::uint32_t index, std::uint64_t used, 
   if (!fill_leaf(old, used, leaf)) return Result::kDamaged;
   const bool goes = old.offset != 0 && old.own_bytes() != 0;
   if (goes) {
-    absl::Status retired =
-        memory_.retire(caller_, old.offset, old.own_bytes(), block_for(kListPartLeaf + index));
+    absl::Status retired = list_.allocator->retire(caller_, old.offset, old.own_bytes(),
+                                                   block_for(kListPartLeaf + index));
     if (!retired.ok()) return refuse(std::move(retired));
   }
   word.store(leaf.word);
   own(block_);
   if (goes) {
-    (void)memory_.free(caller_, old.offset, old.own_bytes(), block_for(kListPartLeaf + index));
+    (void)list_.allocator->free(caller_, old.offset, old.own_bytes(),
+                                block_for(kListPartLeaf + index));
   }
   return Result::kDone;
 }

@@ -67,9 +67,10 @@ bool walk(const ListObject& list, const ListTree& tree,
 
 // ---- replacing a list as a whole ----
 
-void free_replaced(const ListObject& list, ArenaMemory& memory, Caller& caller, std::uint64_t root,
+void free_replaced(const ListObject& list, Caller& caller, std::uint64_t root,
                    absl::FunctionRef<bool(std::uint64_t index, std::uint64_t word)> goes) {
   ListDescriptor& d = list.descriptor();
+  ArenaMemory& memory = *list.allocator;
   const auto part = [&](std::uint32_t which) { return BlockFor{list.view.id, which}; };
   ListTree tree;
   const bool has_large = (d.sticky.load() & kListHasLarge) != 0;
@@ -105,7 +106,7 @@ void free_replaced(const ListObject& list, ArenaMemory& memory, Caller& caller, 
   d.next.store(0);
 }
 
-void finish_replacing(const ListObject& list, ArenaMemory& memory, Caller& caller) {
+void finish_replacing(const ListObject& list, Caller& caller) {
   ListDescriptor& d = list.descriptor();
   const std::uint64_t next = d.next.load();
   if (next == 0) return;
@@ -126,7 +127,7 @@ void finish_replacing(const ListObject& list, ArenaMemory& memory, Caller& calle
     d.next.store(0);
     return;
   }
-  free_replaced(list, memory, caller, goes, [&](std::uint64_t, std::uint64_t word) {
+  free_replaced(list, caller, goes, [&](std::uint64_t, std::uint64_t word) {
     return !std::binary_search(kept.begin(), kept.end(), LargePlace::of(word).place);
   });
 }

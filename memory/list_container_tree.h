@@ -77,11 +77,11 @@ bool walk(const ListObject& list, const ListTree& tree,
 
 // Frees what `root` reaches, of the large values those that `goes` says, and ends the replacement.
 // For who holds the lock, or in the name of a dead one.
-void free_replaced(const ListObject& list, ArenaMemory& memory, Caller& caller, std::uint64_t root,
+void free_replaced(const ListObject& list, Caller& caller, std::uint64_t root,
                    absl::FunctionRef<bool(std::uint64_t index, std::uint64_t word)> goes);
 
 // Ends the replacement that the descriptor speaks of, whatever of it was done.
-void finish_replacing(const ListObject& list, ArenaMemory& memory, Caller& caller);
+void finish_replacing(const ListObject& list, Caller& caller);
 
 SHOAL_VARIANT_END
 

@@ -33,7 +33,12 @@ ListWriter::~ListWriter() {
 
 Result ListWriter::lock() {
   if (locked_) return Result::kDone;
-  const Result result = acquire_word(list_.view, caller_, Purpose::kLock, deadline_);
+  Result result = acquire_word(list_.view, caller_, Purpose::kLock, 0);
+  if (result == Result::kTimedOut) {
+    // The clock is asked once in a call, and only by who has to wait.
+    if (deadline_ == 0) deadline_ = deadline_after(absl::Nanoseconds(call_.timeout_ns));
+    result = acquire_word(list_.view, caller_, Purpose::kLock, deadline_);
+  }
   locked_ = result == Result::kDone;
   return result;
 }
@@ -52,8 +57,13 @@ Result ListWriter::hold() {
 }
 
 Result ListWriter::refuse(absl::Status status) {
-  status_ = std::move(status);
-  return Result::kRefused;
+  call_.why = std::move(status);
+  return Result::kExhausted;
+}
+
+Result ListWriter::too_many() {
+  return refuse(absl::ResourceExhaustedError(
+      absl::StrCat("the most elements that a list can have are ", kListCountMax)));
 }
 
 Result ListWriter::edit(absl::FunctionRef<Step()> attempt) {
@@ -93,7 +103,8 @@ bool ListWriter::want(Block& block, std::uint64_t bytes, std::uint32_t part) {
 }
 
 Result ListWriter::allocate(Block& block, std::uint64_t bytes, std::uint32_t part) {
-  const absl::StatusOr<std::uint64_t> got = memory_.allocate(caller_, bytes, block_for(part));
+  const absl::StatusOr<std::uint64_t> got =
+      list_.allocator->allocate(caller_, bytes, block_for(part));
   if (!got.ok()) return refuse(got.status());
   block = {.offset = *got, .bytes = ArenaMemory::block_size(bytes), .part = part};
   return Result::kDone;
@@ -101,13 +112,13 @@ Result ListWriter::allocate(Block& block, std::uint64_t bytes, std::uint32_t par
 
 void ListWriter::own(Block& block) {
   if (block.offset == 0) return;
-  (void)memory_.own(caller_, block.offset, block.bytes, block_for(block.part));
+  (void)list_.allocator->own(caller_, block.offset, block.bytes, block_for(block.part));
   block = Block{};
 }
 
 void ListWriter::drop(Block& block) {
   if (block.offset == 0) return;
-  (void)memory_.free(caller_, block.offset, block.bytes, block_for(block.part));
+  (void)list_.allocator->free(caller_, block.offset, block.bytes, block_for(block.part));
   block = Block{};
 }
 
@@ -190,7 +201,7 @@ bool ListWriter::store_record(ListLeafView& leaf, const ListValue& value, std::u
 ListWriter::Step ListWriter::append_locked(std::span<const ListValue> values, Change& change) {
   const std::uint64_t count = tree_.count;
   const std::uint64_t end = count + values.size();
-  if (end > kListCountMax) return Result::kExhausted;
+  if (end > kListCountMax) return too_many();
   if (const Step step = need_spine(leaves_for(end)); step != Result::kDone) return step;
   // Room in all leaves, before anything is written.
   for (std::uint64_t at = count; at < end;) {
@@ -251,7 +262,7 @@ Result ListWriter::append(std::span<const ListValue> values) {
 ListWriter::Step ListWriter::set_locked(std::int64_t index, const ListValue& value,
                                         Change& change) {
   const std::optional<std::uint64_t> at = index_in(index, tree_.count);
-  if (!at) return Result::kOutOfRange;
+  if (!at) return Result::kAbsent;
   const auto which = static_cast<std::uint32_t>(*at / kLeafElements);
   const std::uint64_t first = std::uint64_t{which} * kLeafElements;
   const std::uint64_t used = std::min<std::uint64_t>(tree_.count - first, kLeafElements);
@@ -297,8 +308,8 @@ Result ListWriter::begin(const Change& change) {
   const LargePlace place = LargePlace::of(change.drops);
   if (!list_.has_place(place.place)) return Result::kDamaged;
   absl::Status retired =
-      memory_.retire(caller_, list_.offset_of(place.place), large_block_bytes(list_, change.drops),
-                     block_for(kListPartValue));
+      list_.allocator->retire(caller_, list_.offset_of(place.place),
+                              large_block_bytes(list_, change.drops), block_for(kListPartValue));
   return retired.ok() ? Result::kDone : refuse(std::move(retired));
 }
 
@@ -306,8 +317,8 @@ void ListWriter::made(const Change& change) {
   quick::note_change(list_);
   for (Large& large : ahead_) own(large.block);
   if (change.drops == 0 || has_fault(Fault::kListOldValueKept)) return;
-  (void)memory_.free(caller_, list_.offset_of(LargePlace::of(change.drops).place),
-                     large_block_bytes(list_, change.drops), block_for(kListPartValue));
+  (void)list_.allocator->free(caller_, list_.offset_of(LargePlace::of(change.drops).place),
+                              large_block_bytes(list_, change.drops), block_for(kListPartValue));
 }
 
 SHOAL_VARIANT_END

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 
 #include "memory/arena.h"
+#include "memory/call.h"
 #include "memory/list_container.h"
 #include "memory/list_container_tree.h"
 #include "memory/lock.h"
@@ -43,20 +44,16 @@ struct ListPlan {
 
 // One change of a list, made as if at one moment. Allocates without the lock, then takes it and
 // looks again.
-//   kOutOfRange  no such element
-//   kRefused     no memory, or too large: `status` says it
-//   kExhausted   more elements than a list can have
-//   kDiffers     see `expect`; or as many values as elements were needed
-//   kDamaged, kTimedOut, kStale
+//   kAbsent     no such element
+//   kExhausted  too little memory, or too much to put in: Call::why
+//   kDiffers    see `expect`; or as many values as elements were needed
+//   kTimedOut, kStale, kDamaged
 class ListWriter {
  public:
-  ListWriter(const ListObject& list, ArenaMemory& memory, Caller& caller, Deadline deadline)
-      : list_(list), memory_(memory), caller_(caller), deadline_(deadline) {}
+  ListWriter(const ListObject& list, Call& call) : list_(list), caller_(call.caller), call_(call) {}
   ListWriter(const ListWriter&) = delete;
   ListWriter& operator=(const ListWriter&) = delete;
   ~ListWriter();
-
-  [[nodiscard]] const absl::Status& status() const { return status_; }
 
   // The change is made only if nothing has changed since `mark`; else kDiffers.
   void expect(const ListMark& mark) { expected_ = mark.changes; }
@@ -110,7 +107,8 @@ class ListWriter {
   void unlock();
   Result edit(absl::FunctionRef<Step()> attempt);
   Result provide();
-  Result refuse(absl::Status status);
+  Result refuse(absl::Status status);  // kExhausted
+  Result too_many();
   [[nodiscard]] BlockFor block_for(std::uint32_t part) const { return {list_.view.id, part}; }
   bool want(Block& block, std::uint64_t bytes, std::uint32_t part);
   Result allocate(Block& block, std::uint64_t bytes, std::uint32_t part);
@@ -155,13 +153,12 @@ class ListWriter {
   bool old_leaf(std::uint32_t index, ListLeafView& leaf) const;
 
   const ListObject& list_;
-  ArenaMemory& memory_;
   Caller& caller_;
-  Deadline deadline_;
+  Call& call_;
+  Deadline deadline_ = 0;  // 0: nothing was waited for yet
   std::optional<std::uint64_t> expected_;
   bool locked_ = false;
   bool keeps_lock_ = false;
-  absl::Status status_;
   ListTree tree_;  // as it was when the lock was taken, and after each step
 
   // In flight; with one that is freed, and a slab, as many as a thread has intents.
@@ -187,7 +184,7 @@ class ListWriter {
 namespace quick {
 
 // After the one store.
-inline Result unlock(const ListObject& list, Caller& caller, Result result) {
+inline bool unlock(const ListObject& list, Caller& caller, bool result) {
   (void)release(list.view, caller);
   announce(caller, list.view);
   return result;
@@ -200,13 +197,13 @@ inline void note_change(const ListObject& list) {
 
 }  // namespace quick
 
-// kRefused: take the slow way; nothing was done.
-inline Result append_quickly(const ListObject& list, Caller& caller, std::uint64_t word) {
-  if (acquire_word(list.view, caller, Purpose::kLock, 0) != Result::kDone) return Result::kRefused;
+// False: nothing was done, take the slow way.
+inline bool append_quickly(const ListObject& list, Caller& caller, std::uint64_t word) {
+  if (acquire_word(list.view, caller, Purpose::kLock, 0) != Result::kDone) return false;
   const std::uint64_t root = list.descriptor().root.load(std::memory_order_relaxed);
   const ListPlace spine = ListPlace::of(root);
   if (!list.has_place(spine.place) || spine.size == 0 || spine.size > kSpineSizeMax) {
-    return quick::unlock(list, caller, Result::kRefused);
+    return quick::unlock(list, caller, false);
   }
   const std::uint64_t at = list.offset_of(spine.place);
   Word64& count_word = list.at<ListSpine>(at).count;
@@ -214,34 +211,34 @@ inline Result append_quickly(const ListObject& list, Caller& caller, std::uint64
   const std::uint64_t leaf = count / kLeafElements;
   const std::uint64_t leaf_at = at + sizeof(ListSpine) + leaf * 8;
   if (leaf >= leaves_in_spine(spine.size) || !list.holds(leaf_at, 8)) {
-    return quick::unlock(list, caller, Result::kRefused);
+    return quick::unlock(list, caller, false);
   }
   const auto place = ListPlace::of(list.at<Word64>(leaf_at).load(std::memory_order_relaxed)).place;
-  if (!list.has_place(place)) return quick::unlock(list, caller, Result::kRefused);
+  if (!list.has_place(place)) return quick::unlock(list, caller, false);
   const std::uint64_t head = list.offset_of(place);
   const std::uint64_t slot = count - leaf * kLeafElements;
   const std::uint64_t element = head + sizeof(ListLeaf) + slot * 8;
   if (slot >= list.at<ListLeaf>(head).slots.load(std::memory_order_relaxed) ||
       !list.holds(element, 8)) {
-    return quick::unlock(list, caller, Result::kRefused);
+    return quick::unlock(list, caller, false);
   }
   if (has_fault(Fault::kListCountFirst)) count_word.store(count + 1);
   list.at<Word64>(element).store(word);
   count_word.store(count + 1);
   quick::note_change(list);
-  return quick::unlock(list, caller, Result::kDone);
+  return quick::unlock(list, caller, true);
 }
 
-inline Result set_quickly(const ListObject& list, Caller& caller, std::int64_t index,
-                          std::uint64_t word) {
-  if (acquire_word(list.view, caller, Purpose::kLock, 0) != Result::kDone) return Result::kRefused;
+inline bool set_quickly(const ListObject& list, Caller& caller, std::int64_t index,
+                        std::uint64_t word) {
+  if (acquire_word(list.view, caller, Purpose::kLock, 0) != Result::kDone) return false;
   ListSpot spot;
   if (look_up(list, index, spot) != Result::kDone || list_tag(spot.word) == ListTag::kLarge) {
-    return quick::unlock(list, caller, Result::kRefused);
+    return quick::unlock(list, caller, false);
   }
   list.at<Word64>(spot.at).store(word);
   quick::note_change(list);
-  return quick::unlock(list, caller, Result::kDone);
+  return quick::unlock(list, caller, true);
 }
 
 SHOAL_VARIANT_END

@@ -12,16 +12,16 @@ namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
 
 enum class [[nodiscard]] Result : std::uint8_t{
-    kDone,       kTimedOut,
-    kStale,       // the object is no more, or its arena is closed: see `is_closed`
-    kNotOwner,    // released by somebody who does not hold it
-    kBroken,      // barrier
-    kExhausted,   // no cell is free
-    kOverflow,    // a count at its limit
-    kDiffers,     // a lost compare-and-exchange
-    kOutOfRange,  // no such element
-    kRefused,     // no memory, or too large
-    kDamaged,     // the object's bytes cannot be
+    kDone,      kTimedOut,
+    kStale,      // the object is no more, or its arena is closed: see `is_closed`
+    kNotOwner,   // released by somebody who does not hold it
+    kBroken,     // barrier
+    kExhausted,  // no cell is free
+    kOverflow,   // a count at its limit
+    kDiffers,    // a lost compare-and-exchange
+    kAbsent,     // no such key or element
+    kPresent,    // such a key already
+    kDamaged,    // the object's bytes are not what they must be
 };
 
 struct ObjectView {

@@ -57,6 +57,13 @@ enum class Fault {
   kListFreesReached,       // recovery frees large values that the list still has
   kListFreedTooSoon,       // `freed` is set before the large values are freed
   kListOldValueKept,       // a large value that is overwritten is not given back
+
+  // Dict.
+  kTailAfterSlot,      // the end of the log is moved only when the entry is visible
+  kNoRecount,          // derived fields of a dead writer's shard stay as they are
+  kHalfSplitStays,     // a shard that a dead writer was splitting off stays
+  kOldBlockForgotten,  // a block that was replaced is not freed
+  kEraseLeavesGap,     // a slot that others were looked for past becomes empty
 };
 
 SHOAL_VARIANT_BEGIN

@@ -298,6 +298,16 @@ TEST_F(ArenaAllocator, RecoversAClosingSlab) {
   free(cell, 100);
 }
 
+// The count says so; the tables are not looked through for what cannot be there.
+TEST_F(ArenaAllocator, AFullArenaIsNotSearched) {
+  arena.header().quota_chunks.store(std::uint64_t{2} * arena.geometry.chunk_count);
+  arena.header().used_chunks.store(arena.geometry.chunk_count);
+  EXPECT_EQ(arena.memory.allocate(me, kChunkBytes, kA).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(arena.recount());
+  EXPECT_TRUE(arena.memory.allocate(me, kChunkBytes, kA).ok());
+}
+
 TEST_F(ArenaAllocator, FreesAllOfAnObjectInSlices) {
   for (int i = 0; i < 3; ++i) {
     owned(100, kA);
@@ -308,7 +318,8 @@ TEST_F(ArenaAllocator, FreesAllOfAnObjectInSlices) {
   const ArenaUsage before = arena.memory.usage(6);
   std::uint32_t cursor = 0;
   int slices = 0;
-  while (!arena.memory.free_all(5, cursor, 2)) ++slices;
+  std::uint32_t destroyed = 5;
+  while (!arena.memory.free_all(only(destroyed), cursor, 2)) ++slices;
   EXPECT_GT(slices, 2);
   EXPECT_EQ(arena.memory.usage(5).owned_bytes(), 0U);
   EXPECT_EQ(arena.memory.usage(6).owned_bytes(), before.owned_bytes());

@@ -12,8 +12,6 @@
 namespace shoal::test {
 namespace {
 
-memory::Deadline brief() { return memory::monotonic_ns() + 2'000'000; }
-
 class Damaged {
  public:
   explicit Damaged(std::uint64_t seed) : world(48), random_(seed) {
@@ -88,8 +86,8 @@ void read_everything(ListWorld& world) {
     (void)get(world.list, index, element);
   }
   (void)world.items();
-  (void)for_each_reference(world.list, [](std::uint8_t, std::span<const std::byte>) {});
-  (void)verify(world.list, world.arena.memory);
+  (void)for_each_with_references(world.list, [](const ListElement&) {});
+  (void)verify(world.list);
   for (std::uint32_t part = 0; part < 20; ++part) {
     (void)reaches(world.list, part, world.arena.geometry.chunks + part * 1024);
   }
@@ -101,7 +99,8 @@ void write_everything(ListWorld& world, std::uint64_t draw) {
   const ListValue value = items[draw % 3].value();
   ListElement element;
   const auto change = [&](auto call) {
-    ListWriter writer(world.list, world.arena.memory, world.caller, brief());
+    memory::Call brief{.caller = world.caller, .timeout_ns = 2'000'000};
+    ListWriter writer(world.list, brief);
     (void)call(writer);
   };
   change([&](ListWriter& writer) { return writer.append({&value, 1}); });
@@ -122,7 +121,7 @@ void recover(ListWorld& world) {
   for (std::uint16_t slot = 0; slot < 3; ++slot) {
     memory::ThreadRecord& record = world.arena.records[slot];
     (void)world.arena.memory.recover_intents(record, memory::owner_of(slot, 1), world.reaches());
-    recover_list(world.list, world.arena.memory, world.arena.manager, slot);
+    recover_list(world.list, world.arena.manager, slot);
   }
 }
 

@@ -81,11 +81,12 @@ class ListWorld {
     list.view.kind = memory::ObjectKind::kList;
     list.arena = arena.bytes.data();
     list.geometry = arena.geometry;
+    list.allocator = &arena.memory;
   }
 
   static constexpr std::uint64_t kId = std::uint64_t{5} << 32 | 3;
 
-  ListWriter writer() { return ListWriter(list, arena.memory, caller, memory::kForever); }
+  ListWriter writer() { return ListWriter(list, call); }
   Result append(const Item& item) {
     const ListValue value = item.value();
     return writer().append({&value, 1});
@@ -107,7 +108,7 @@ class ListWorld {
   }
   // Empty: all is well, and nothing is owned but what the list reaches.
   std::string wrong() {
-    const memory::ListReport report = memory::verify(list, arena.memory);
+    const memory::ListReport report = memory::verify(list);
     if (!report.wrong.empty()) return report.wrong[0];
     const memory::ArenaUsage usage = arena.memory.usage();
     if (usage.owned_bytes() != report.block_bytes) {
@@ -129,6 +130,7 @@ class ListWorld {
   TestArena arena;
   ListObject list;
   memory::Caller caller;
+  memory::Call call{.caller = caller, .timeout_ns = memory::kForever};
 
  private:
   // At the end of what may be touched, as far as its alignment goes.

@@ -53,7 +53,8 @@ TEST(ListContainerRace, ReadersSeeWholeValues) {
         memory::Caller caller = world.arena.caller(slot);
         std::mt19937_64 random(slot);
         for (int round = 0; round < kRounds; ++round) {
-          ListWriter writer(world.list, world.arena.memory, caller, memory::kForever);
+          memory::Call call{.caller = caller, .timeout_ns = memory::kForever};
+          ListWriter writer(world.list, call);
           const Item item = patterned(random());
           ASSERT_TRUE(change(writer, random, item.value()));
         }
@@ -62,20 +63,20 @@ TEST(ListContainerRace, ReadersSeeWholeValues) {
     };
     write(2, [](ListWriter& writer, std::mt19937_64& random, const ListValue& value) {
       const Result result = writer.set(static_cast<std::int64_t>(random() % 100), value);
-      return result == Result::kDone || result == Result::kOutOfRange;
+      return result == Result::kDone || result == Result::kAbsent;
     });
     write(3, [](ListWriter& writer, std::mt19937_64& random, const ListValue& value) {
       ListElement element;
       if (random() % 2 == 0) return writer.append({&value, 1}) == Result::kDone;
       const Result result = writer.pop(-1, element);
-      return result == Result::kOutOfRange || (result == Result::kDone && is_patterned(element));
+      return result == Result::kAbsent || (result == Result::kDone && is_patterned(element));
     });
     write(4, [](ListWriter& writer, std::mt19937_64& random, const ListValue& value) {
       const auto index = static_cast<std::int64_t>(random() % 50);
       if (random() % 2 == 0) return writer.insert(index, value) == Result::kDone;
       ListElement element;
       const Result result = writer.pop(index, element);
-      return result == Result::kOutOfRange || (result == Result::kDone && is_patterned(element));
+      return result == Result::kAbsent || (result == Result::kDone && is_patterned(element));
     });
     for (int reader = 0; reader < 2; ++reader) {
       threads.start([&, reader] {
@@ -85,7 +86,7 @@ TEST(ListContainerRace, ReadersSeeWholeValues) {
           ListElement element;
           const Result result =
               get(world.list, static_cast<std::int64_t>(random() % 120) - 20, element);
-          ASSERT_TRUE(result == Result::kDone || result == Result::kOutOfRange);
+          ASSERT_TRUE(result == Result::kDone || result == Result::kAbsent);
           ASSERT_TRUE(result != Result::kDone || is_patterned(element));
           memory::ListMark now;
           ASSERT_EQ(mark(world.list, now), Result::kDone);
@@ -112,8 +113,9 @@ TEST(ListContainerRace, NoAppendIsLost) {
         memory::Caller caller = world.arena.caller(slot);
         for (std::int64_t i = 0; i < kEach; ++i) {
           const std::uint64_t word = memory::int_word(slot * 1'000'000 + i);
-          if (append_quickly(world.list, caller, word) == Result::kDone) continue;
-          ListWriter writer(world.list, world.arena.memory, caller, memory::kForever);
+          if (append_quickly(world.list, caller, word)) continue;
+          memory::Call call{.caller = caller, .timeout_ns = memory::kForever};
+          ListWriter writer(world.list, call);
           const ListValue value{.word = word};
           ASSERT_EQ(writer.append({&value, 1}), Result::kDone);
         }

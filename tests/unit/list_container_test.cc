@@ -78,15 +78,15 @@ TEST(ListContainer, MostNumbersAndShortTextsAreOneWord) {
 TEST(ListContainer, AnElementThatIsNotThereIsOutOfRange) {
   ListWorld world(16);
   ListElement element;
-  EXPECT_EQ(get(world.list, 0, element), Result::kOutOfRange);
-  EXPECT_EQ(get(world.list, -1, element), Result::kOutOfRange);
-  EXPECT_EQ(world.writer().pop(-1, element), Result::kOutOfRange);
-  EXPECT_EQ(world.writer().set(0, int_item(1).value()), Result::kOutOfRange);
+  EXPECT_EQ(get(world.list, 0, element), Result::kAbsent);
+  EXPECT_EQ(get(world.list, -1, element), Result::kAbsent);
+  EXPECT_EQ(world.writer().pop(-1, element), Result::kAbsent);
+  EXPECT_EQ(world.writer().set(0, int_item(1).value()), Result::kAbsent);
   ASSERT_EQ(world.append(int_item(1)), Result::kDone);
   for (const std::int64_t index : {std::int64_t{1}, std::int64_t{-2}, INT64_MAX, INT64_MIN}) {
-    EXPECT_EQ(get(world.list, index, element), Result::kOutOfRange) << index;
-    EXPECT_EQ(world.writer().pop(index, element), Result::kOutOfRange) << index;
-    EXPECT_EQ(world.writer().set(index, int_item(1).value()), Result::kOutOfRange) << index;
+    EXPECT_EQ(get(world.list, index, element), Result::kAbsent) << index;
+    EXPECT_EQ(world.writer().pop(index, element), Result::kAbsent) << index;
+    EXPECT_EQ(world.writer().set(index, int_item(1).value()), Result::kAbsent) << index;
   }
   EXPECT_EQ(world.wrong(), "");
 }
@@ -227,7 +227,7 @@ class Model {
     const Item item = some_item();
     const auto at = memory::index_in(index, items.size());
     if (at) items[*at] = item;
-    ASSERT_EQ(world_.writer().set(index, item.value()), at ? Result::kDone : Result::kOutOfRange);
+    ASSERT_EQ(world_.writer().set(index, item.value()), at ? Result::kDone : Result::kAbsent);
   }
   void insert() {
     const std::int64_t index = some_index();
@@ -240,7 +240,7 @@ class Model {
   void pop(std::int64_t index) {
     const auto at = memory::index_in(index, items.size());
     ListElement element;
-    ASSERT_EQ(world_.writer().pop(index, element), at ? Result::kDone : Result::kOutOfRange);
+    ASSERT_EQ(world_.writer().pop(index, element), at ? Result::kDone : Result::kAbsent);
     if (!at) return;
     ASSERT_EQ(item_of(element), items[*at]);
     items.erase(items.begin() + static_cast<std::ptrdiff_t>(*at));
@@ -313,7 +313,7 @@ TEST(ListContainer, GrowsAndShrinksAtItsEnd) {
   ListWorld world(512);
   constexpr std::int64_t kMany = 40 * std::int64_t{kLeafElements} + 7;  // more than one spine
   for (std::int64_t i = 0; i < kMany; ++i) {
-    if (append_quickly(world.list, world.caller, memory::int_word(i)) != Result::kDone) {
+    if (!append_quickly(world.list, world.caller, memory::int_word(i))) {
       ASSERT_EQ(world.append(int_item(i)), Result::kDone);
     }
   }
@@ -356,12 +356,12 @@ TEST(ListContainer, WithoutMemoryNothingChanges) {
   const Item large = text_item(std::string(2 << 20, 'L'));
   ListWriter writer = world.writer();
   const ListValue value = large.value();
-  EXPECT_EQ(writer.append({&value, 1}), Result::kRefused);
-  EXPECT_TRUE(absl::IsResourceExhausted(writer.status())) << writer.status();
-  EXPECT_EQ(world.writer().set(3, large.value()), Result::kRefused);
-  EXPECT_EQ(world.writer().insert(3, large.value()), Result::kRefused);
+  EXPECT_EQ(writer.append({&value, 1}), Result::kExhausted);
+  EXPECT_TRUE(absl::IsResourceExhausted(world.call.why)) << world.call.why;
+  EXPECT_EQ(world.writer().set(3, large.value()), Result::kExhausted);
+  EXPECT_EQ(world.writer().insert(3, large.value()), Result::kExhausted);
   const std::vector<Item> four(4, text_item(std::string(400'000, 'L')));
-  EXPECT_EQ(world.writer().append(values_of(four)), Result::kRefused) << "after the third";
+  EXPECT_EQ(world.writer().append(values_of(four)), Result::kExhausted) << "after the third";
   EXPECT_EQ(world.wrong(), "");
   EXPECT_EQ(difference(world.items(), items), "");
 }
@@ -372,7 +372,7 @@ TEST(ListContainer, AnExpectedListMustNotHaveChanged) {
   ASSERT_EQ(world.append(int_item(2)), Result::kDone);
   memory::ListMark before;
   ASSERT_EQ(mark(world.list, before), Result::kDone);
-  ASSERT_EQ(set_quickly(world.list, world.caller, 0, memory::int_word(7)), Result::kDone);
+  ASSERT_TRUE(set_quickly(world.list, world.caller, 0, memory::int_word(7)));
   const std::uint64_t order[] = {1, 0};
   {
     ListWriter writer = world.writer();
@@ -417,9 +417,9 @@ TEST(ListContainer, ReferencesAreFound) {
   std::vector<std::string> found;
   const auto find = [&] {
     found.clear();
-    return for_each_reference(world.list, [&](std::uint8_t kind, std::span<const std::byte> bytes) {
-      found.push_back(std::to_string(kind) + ":" +
-                      std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    return for_each_with_references(world.list, [&](const ListElement& element) {
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(element.bytes.data()) % 8, 0U);
+      found.push_back(std::to_string(element.kind) + ":" + element.bytes);
     });
   };
   ASSERT_EQ(world.append(int_item(1)), Result::kDone);
@@ -443,7 +443,7 @@ TEST(ListContainer, ReadersNeedNoRightToWrite) {
   ASSERT_EQ(mprotect(world.arena.bytes.data(), world.arena.bytes.size(), PROT_READ), 0);
   EXPECT_EQ(world.items().size(), 3U);
   EXPECT_EQ(world.wrong(), "");
-  EXPECT_TRUE(for_each_reference(world.list, [](std::uint8_t, std::span<const std::byte>) {}));
+  EXPECT_TRUE(for_each_with_references(world.list, [](const ListElement&) {}));
   ASSERT_EQ(mprotect(world.arena.bytes.data(), world.arena.bytes.size(), PROT_READ | PROT_WRITE),
             0);
 }
