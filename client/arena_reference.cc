@@ -91,8 +91,16 @@ void ArenaReference::bind_container() {
   if (access == Access::kReadWrite) {
     allocator_.emplace(arena_->at(), geometry, commit_for(*arena_));
   }
-  dict = std::make_unique<memory::Dict>(view, arena_->at(), geometry,
-                                        allocator_ ? &*allocator_ : nullptr);
+  memory::ArenaMemory* const allocator = allocator_ ? &*allocator_ : nullptr;
+  if (view.kind == ObjectKind::kList) {
+    list = {.view = view, .arena = arena_->at(), .geometry = geometry, .allocator = allocator};
+  } else {
+    dict = std::make_unique<memory::Dict>(view, arena_->at(), geometry, allocator);
+  }
+}
+
+std::int64_t op_timeout_ns(const ArenaReference& object) {
+  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
 }
 
 absl::Status is_closed() {
