@@ -77,10 +77,6 @@ absl::Status put_raw(const std::shared_ptr<internal::Reference>& reference, cons
 
 namespace internal {
 
-std::int64_t op_timeout_ns(const ArenaReference& object) {
-  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
-}
-
 absl::Status key_failure(Result result, const ArenaReference& object, const Key& key,
                          const absl::Status& why) {
   switch (result) {

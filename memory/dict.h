@@ -57,7 +57,7 @@
 #include "absl/status/status.h"
 
 #include "memory/arena.h"
-#include "memory/caller.h"
+#include "memory/call.h"
 #include "memory/dict_bucket.h"
 #include "memory/dict_hash.h"
 #include "memory/dict_layout.h"
@@ -96,13 +96,6 @@ struct StoredValue {
   std::uint64_t block = 0;  // where, if it has a block of its own
 
   [[nodiscard]] std::uint64_t word() const { return load_word(data, std::memory_order_relaxed); }
-};
-
-// One call of a writer.
-struct Call {
-  Caller& caller;
-  std::int64_t timeout_ns = 0;  // for another's lock
-  absl::Status why = {};        // of kExhausted: what there is too little of
 };
 
 // What to do with a key that is looked at under its lock.
