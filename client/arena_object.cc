@@ -29,7 +29,9 @@ absl::StatusOr<std::shared_ptr<Reference>> check(Attached attached, const ArenaR
       (untyped || wanted.kind != Kind::kCell || object.parameter == wanted.element_bytes) &&
       (untyped || wanted.kind != Kind::kArray ||
        (object.element_bytes == wanted.element_bytes &&
-        object.parameter % wanted.element_bytes == 0));
+        object.parameter % wanted.element_bytes == 0)) &&
+      (untyped || wanted.kind != Kind::kTypedDict ||
+       (object.element_bytes == wanted.element_bytes && object.parameter == wanted.parameter));
   if (fits) return std::shared_ptr<Reference>(*std::move(attached));
   return protocol::error(absl::StatusCode::kFailedPrecondition, kind_name(object.kind), " \"",
                          object.name, "\" is not a ", kind_name(wanted.kind), " of ",

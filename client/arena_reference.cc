@@ -39,6 +39,8 @@ bool is_sane(ObjectKind kind, std::uint16_t flags, std::uint64_t parameter) {
       return parameter >= 1 && parameter <= protocol::kCellBytesMax;
     case ObjectKind::kArray:
       return parameter >= 1 && parameter <= memory::kArenaBytesMax;
+    case ObjectKind::kTypedDict:
+      return parameter >= 1 && parameter <= protocol::kKeyBytesMax;
     default:
       return true;
   }
