@@ -83,10 +83,10 @@ std::int64_t op_timeout_ns(const ArenaReference& object);
 absl::Status entry_failure(memory::Result result, const ArenaReference& object,
                            std::string_view named, const absl::Status& why);
 // "Dict "name", key 'alice'".
-std::string named_entry(const ArenaReference& object, const Key& key);
+std::string key_named(const ArenaReference& object, const Key& key);
 inline absl::Status key_failure(memory::Result result, const ArenaReference& object, const Key& key,
                                 const absl::Status& why) {
-  return entry_failure(result, object, named_entry(object, key), why);
+  return entry_failure(result, object, key_named(object, key), why);
 }
 
 // All entries, or only their keys. Null: the proxy is closed.
@@ -132,7 +132,7 @@ absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& 
   if (absl::Status status = check_to_write(key); !status.ok()) [[unlikely]]
     return status;
   return write_entry(
-      object_of(reference), [&](const ArenaReference& object) { return named_entry(object, key); },
+      object_of(reference), [&](const ArenaReference& object) { return key_named(object, key); },
       operation);
 }
 

@@ -1,8 +1,8 @@
 // What Dict, TypedDict and Namespace do with more than one key at a time. See dict_calls.h.
 #include "client/dict_calls.h"
+#include "memory/transaction.h"
 #include "schemas/text.h"
 #include "shoal/dict.h"
-#include "shoal/typed_dict.h"
 
 namespace shoal::internal {
 
@@ -40,10 +40,20 @@ absl::Status pop_last(const ArenaReference* object, memory::Dict::Show show) {
   const Result result = object->dict->pop_last(call, show);
   if (result == Result::kDone) return absl::OkStatus();
   if (result == Result::kAbsent) {
-    return error(absl::StatusCode::kNotFound, kind_name(object->kind), " \"", object->name,
-                 "\" is empty");
+    return error(absl::StatusCode::kNotFound, named(*object), " is empty");
   }
   return failure(result, *object);
+}
+
+absl::Status clear_dict(const Reference* reference) {
+  const ArenaReference* const object = object_of(reference);
+  absl::StatusOr<ThreadEntry*> thread = enter(object);
+  if (!thread.ok()) return thread.status();
+  memory::Call call{.caller = (*thread)->caller, .timeout_ns = op_timeout_ns(*object)};
+  memory::Transaction transaction(object->home);
+  const Result result = transaction.clear(call, *object->dict);
+  if (result == Result::kDone) return absl::OkStatus();
+  return result == Result::kExhausted ? call.why : failure(result, *object);
 }
 
 absl::StatusOr<DictStatistics> verify_dict(const Reference* reference) {
@@ -56,8 +66,7 @@ absl::StatusOr<DictStatistics> verify_dict(const Reference* reference) {
   });
   if (object->view.is_stale()) return failure(Result::kStale, *object);
   if (!sound) {
-    return error(absl::StatusCode::kDataLoss, kind_name(object->kind), " \"", object->name,
-                 "\": ", wrong);
+    return error(absl::StatusCode::kDataLoss, named(*object), ": ", wrong);
   }
   const auto ratio = [](std::uint64_t a, std::uint64_t b) {
     return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);

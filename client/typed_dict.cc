@@ -22,13 +22,12 @@ namespace {
 
 constexpr std::uint8_t kRaw = 0;
 
-std::string named(const ArenaReference& object, KeyBytes key) {
+std::string key_named(const ArenaReference& object, KeyBytes key) {
   constexpr std::size_t kMost = 40;
   const absl::string_view shown(reinterpret_cast<const char*>(key.data()),
                                 std::min(key.size(), kMost));
-  return protocol::text(kind_name(object.kind), " \"", object.name, "\", key ",
-                        absl::BytesToHexString(shown), key.size() > kMost ? "..." : "",
-                        " (in hexadecimal)");
+  return protocol::text(named(object), ", key ", absl::BytesToHexString(shown),
+                        key.size() > kMost ? "..." : "", " (in hexadecimal)");
 }
 
 DictKey key_in(const ArenaReference& object, KeyBytes key) {
@@ -59,7 +58,7 @@ Result find(const ArenaReference& object, KeyBytes key, std::span<std::byte> val
 template <typename Operation>
 absl::Status write(const Reference* reference, KeyBytes key, Operation operation) {
   return write_entry(
-      object_of(reference), [&](const ArenaReference& object) { return named(object, key); },
+      object_of(reference), [&](const ArenaReference& object) { return key_named(object, key); },
       operation);
 }
 
@@ -73,7 +72,7 @@ absl::StatusOr<bool> typed_find(const Reference* reference, KeyBytes key,
   const Result result = find(*object, key, value);
   if (result == Result::kDone) return true;
   if (result == Result::kAbsent) return false;
-  return entry_failure(result, *object, named(*object, key), absl::OkStatus());
+  return entry_failure(result, *object, key_named(*object, key), absl::OkStatus());
 }
 
 absl::Status typed_get(const Reference* reference, KeyBytes key, std::span<std::byte> value) {
@@ -83,7 +82,7 @@ absl::Status typed_get(const Reference* reference, KeyBytes key, std::span<std::
   const Result result = find(*object, key, value);
   if (result == Result::kDone) [[likely]]
     return absl::OkStatus();
-  return entry_failure(result, *object, named(*object, key), absl::OkStatus());
+  return entry_failure(result, *object, key_named(*object, key), absl::OkStatus());
 }
 
 absl::Status typed_put(const Reference* reference, KeyBytes key, std::span<const std::byte> value) {
@@ -153,7 +152,7 @@ absl::Status typed_entries(
 }
 
 absl::Status sum_is_too_large(const Reference* reference, KeyBytes key) {
-  return error(absl::StatusCode::kOutOfRange, named(*object_of(reference), key),
+  return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference), key),
                ": the sum would not fit into the values' type; nothing was changed");
 }
 

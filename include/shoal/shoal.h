@@ -23,5 +23,6 @@
 #include "shoal/shareable_list.h"
 #include "shoal/shared_memory.h"
 #include "shoal/shared_memory_manager.h"
+#include "shoal/transaction.h"
 #include "shoal/typed_dict.h"
 #include "shoal/value.h"

@@ -155,6 +155,8 @@ class TypedDict : public internal::ArenaKind<TypedDict<K, V>> {
   absl::StatusOr<V> increment(const K& key, V by = V{1}) const
       requires(std::is_arithmetic_v<V> && !std::same_as<V, bool>);
 
+  absl::Status clear() const { return internal::clear_dict(reference()); }
+
   // ---- seeing ----
 
   // Looks through all of it, while others go on. DATA_LOSS says the first thing that is wrong.

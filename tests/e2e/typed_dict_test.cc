@@ -76,6 +76,9 @@ TEST_F(TypedDicts, ListWhatTheyHoldInOrder) {
   must(counts.pop(5));
   must(counts.pop(3));
   EXPECT_EQ(code(counts.pop_item()), "NOT_FOUND");
+  must(counts.put(1, 1));
+  must(counts.clear());
+  EXPECT_EQ(must(counts.size()), 0U);
   EXPECT_EQ(code(counts.pop(3)), "NOT_FOUND");
 }
 
