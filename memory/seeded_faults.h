@@ -52,6 +52,11 @@ enum class Fault {
   kHalfSplitStays,     // a shard that a dead writer was splitting off stays
   kOldBlockForgotten,  // a block that was replaced is not freed
   kEraseLeavesGap,     // a slot that others were looked for past becomes empty
+  kSlotBeforeEntry,    // the slot names an entry before it is written
+  kNotRetired,         // a block goes out of the root word without an intent
+  kSplitRootFirst,     // the lower half is published while the shard is still all of it
+  kMergeDepthFirst,    // the lower shard has the upper one's hashes before its entries
+  kValuesNotReached,   // recovery does not see that an entry names a value's block
 };
 
 SHOAL_VARIANT_BEGIN
