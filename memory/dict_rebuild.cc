@@ -138,7 +138,8 @@ void Dict::retire_block(Call& call, const Shard& shard, Garbage& garbage) const 
   if (root.block == 0) return;
   const std::uint32_t index = shard.index.load(std::memory_order_relaxed);
   // What is not the shard's block stays: somebody wrote nonsense there.
-  if (allocator_->retire(call.caller, root.block, root.bytes(), shard_part(index)).ok()) {
+  if (has_fault(Fault::kNotRetired) ||
+      allocator_->retire(call.caller, root.block, root.bytes(), shard_part(index)).ok()) {
     garbage = {.block = root.block, .bytes = root.bytes()};
   }
 }
@@ -281,6 +282,7 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   publish_root(*upper, high);
   upper->latest.store(shard.latest.load(std::memory_order_relaxed), std::memory_order_relaxed);
   upper->depth.store(depth + 1);
+  if (has_fault(Fault::kSplitRootFirst)) publish_root(shard, low);
   // From here on the upper half is the other shard's; the old block still has both.
   shard.depth.store(depth + 1);
   publish_root(shard, low);
@@ -361,6 +363,7 @@ Result Dict::merge(Call& call, std::uint32_t hash_bits) {
     touch(*upper);
     retire_block(call, *lower, garbage[0]);
     retire_block(call, *upper, garbage[1]);
+    if (has_fault(Fault::kMergeDepthFirst)) lower->depth.store(depth - 1);
     publish_root(*lower, fresh);
     lower->latest.store(std::max(lower->latest.load(std::memory_order_relaxed),
                                  upper->latest.load(std::memory_order_relaxed)));

@@ -131,6 +131,7 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
     return shard != nullptr && DictRoot::of(shard->root.load()).block == block;
   }
   if (part < kPartValue || part >= kPartValue + kShardsMax) return false;
+  if (has_fault(Fault::kValuesNotReached)) return false;
   // A value's: in any shard that its key may be in just now.
   const std::uint32_t hash_bits = part - kPartValue;
   for (std::uint32_t depth = 0; depth <= kDictDepthMax; ++depth) {

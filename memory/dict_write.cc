@@ -117,6 +117,9 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
     sequence = descriptor().sequence.add(1) & (kSequenceMax >> 1);
     shard.latest.store(sequence + 1, std::memory_order_relaxed);
   }
+  if (has_fault(Fault::kSlotBeforeEntry)) {
+    (found ? spot.slot : spot.free)->store(slot_of(tag_of(key.hash), tail));
+  }
   write_entry(block, tail, key_word(sequence, key.bytes), key, incoming,
               {.room = room_for(bytes), .spare = found ? spot.entry.offset : 0});
   publish = {.slot = found ? spot.slot : spot.free,
