@@ -69,10 +69,6 @@ absl::Status put_raw(const std::shared_ptr<internal::Reference>& reference, cons
 
 namespace internal {
 
-std::int64_t op_timeout_ns(const ArenaReference& object) {
-  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
-}
-
 std::string key_named(const ArenaReference& object, const Key& key) {
   const absl::StatusOr<Value> decoded = decode_key(key.kind(), key.bytes());
   std::string text = decoded.ok() ? decoded->to_string() : "a key that is none";

@@ -75,9 +75,6 @@ inline bool is_short_ascii(std::string_view text) {
   return (all & 0x8080808080808080) == 0;
 }
 
-// How long a call waits for another process's lock.
-std::int64_t op_timeout_ns(const ArenaReference& object);
-
 // A failed call on one key, as the caller is told: `named` is object and key. `why` is of
 // kExhausted.
 absl::Status entry_failure(memory::Result result, const ArenaReference& object,

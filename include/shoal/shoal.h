@@ -15,6 +15,7 @@
 #include "shoal/event.h"
 #include "shoal/fingerprint.h"
 #include "shoal/inspect.h"
+#include "shoal/list.h"
 #include "shoal/lock.h"
 #include "shoal/manager.h"
 #include "shoal/namespace.h"
