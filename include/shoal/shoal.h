@@ -18,6 +18,7 @@
 #include "shoal/lock.h"
 #include "shoal/manager.h"
 #include "shoal/object.h"
+#include "shoal/reference.h"
 #include "shoal/semaphore.h"
 #include "shoal/shareable_list.h"
 #include "shoal/shared_memory.h"
