@@ -101,6 +101,18 @@ absl::StatusOr<std::shared_ptr<Reference>> ArenaObject::open_object(const Client
                wanted);
 }
 
+absl::StatusOr<std::shared_ptr<Reference>> ArenaObject::open_object(const Client& client,
+                                                                    std::uint64_t id,
+                                                                    const ArenaRequest& wanted) {
+  return check(attach(*client.session_, {}, wanted,
+                      [&](wire::Request::Builder request) {
+                        auto open = request.initOpen();
+                        open.setObject(id);
+                        fill_open(open, wanted);
+                      }),
+               wanted);
+}
+
 const std::string& ArenaObject::name() const {
   static const std::string kNone;
   return reference_ == nullptr ? kNone : reference_->name;

@@ -310,7 +310,7 @@ absl::StatusOr<Value> Dict::copy() const {
 
 absl::Status Dict::put(const Key& key, const Value& value) const {
   EncodedForStore encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   return put_raw(reference_, key, encoded.stored);
 }
 
@@ -346,7 +346,7 @@ absl::Status change(const std::shared_ptr<internal::Reference>& reference, const
 
 absl::StatusOr<Value> Dict::get_or_insert(const Key& key, const Value& value) const {
   EncodedForStore encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   CopiedValue there;
   bool found = false;
   absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
@@ -394,7 +394,8 @@ absl::Status Dict::compare_and_swap(const Key& key, const std::optional<Value>& 
                                     const std::optional<Value>& desired) const {
   EncodedForStore encoded;
   if (desired) {
-    if (absl::Status status = encoded.from(*desired); !status.ok()) return status;
+    if (absl::Status status = encoded.from(*desired, object_of(reference_)); !status.ok())
+      return status;
   }
   return change(reference_, key, [&](const StoredValue* stored) {
     bool equal = (stored != nullptr) == expected.has_value();
@@ -494,7 +495,7 @@ absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
   if (!key.status().ok()) return key.status();
   EncodedForStore encoded;
   if (seen) {
-    if (absl::Status status = encoded.from(*seen); !status.ok()) return status;
+    if (absl::Status status = encoded.from(*seen, nullptr); !status.ok()) return status;
   }
   const std::string_view bytes(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
   CopiedValue now;

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "client/arena_reference.h"
+#include "client/held_references.h"
 #include "client/key_encoding.h"
 #include "client/value_encoding.h"
 #include "memory/dict.h"
@@ -46,19 +47,22 @@ class CopiedValue {
   std::uint8_t kind_ = 0;
 };
 
-// A Value's bytes, ready to be stored; refers to the Value.
+// A Value's bytes, ready to be stored; refers to the Value, and holds what that refers to.
 struct EncodedForStore {
-  absl::Status from(const Value& value) {
+  // `into` null: only to be compared.
+  absl::Status from(const Value& value, const ArenaReference* into) {
     EncodedValue encoded;
     absl::Status status = encode_value(value, storage, encoded);
     stored = {.data = encoded.bytes.data(),
               .bytes = encoded.bytes.size(),
               .kind = encoded.kind,
               .references = encoded.has_references};
+    if (into != nullptr && status.ok()) status = held.hold(*into, encoded);
     return status;
   }
   std::string storage;
   memory::DictValue stored;
+  HeldReferences held;
 };
 
 inline bool is_short_ascii(std::string_view text) {

@@ -31,6 +31,15 @@ struct PendingWrite {
   std::uint8_t kind = 0;
   bool references = false;
   std::string value;
+  HeldReferences referred;
+
+  void put(EncodedForStore& encoded) {
+    erase = false;
+    kind = encoded.stored.kind;
+    references = encoded.stored.references;
+    value.assign(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
+    referred = std::move(encoded.held);
+  }
 };
 
 class TransactionState {
@@ -196,12 +205,8 @@ absl::Status Transaction::put(const Dict& dict, const Key& key, const Value& val
   if (!object.ok()) return object.status();
   if ((*object)->access == Access::kReadOnly) return internal::is_read_only(**object);
   EncodedForStore encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
-  PendingWrite& write = state_->write(dict.held(), key);
-  write.erase = false;
-  write.kind = encoded.stored.kind;
-  write.references = encoded.stored.references;
-  write.value.assign(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
+  if (absl::Status status = encoded.from(value, *object); !status.ok()) return status;
+  state_->write(dict.held(), key).put(encoded);
   return absl::OkStatus();
 }
 
@@ -214,6 +219,7 @@ absl::Status Transaction::erase(const Dict& dict, const Key& key) {
   PendingWrite& write = state_->write(dict.held(), key);
   write.erase = true;
   write.value.clear();
+  write.referred = {};
   return absl::OkStatus();
 }
 
@@ -304,11 +310,8 @@ absl::Status Dict::update(std::span<const DictEntry> entries) const {
     const absl::StatusOr<const ArenaReference*> joined = state.join(reference_);
     if (!joined.ok()) return joined.status();
     EncodedForStore encoded;
-    if (absl::Status status = encoded.from(entry.value); !status.ok()) return status;
-    PendingWrite& write = state.write(reference_, key);
-    write.kind = encoded.stored.kind;
-    write.references = encoded.stored.references;
-    write.value.assign(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
+    if (absl::Status status = encoded.from(entry.value, object); !status.ok()) return status;
+    state.write(reference_, key).put(encoded);
   }
   absl::Status why;
   const Result result = state.commit(why);

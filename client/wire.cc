@@ -29,6 +29,7 @@ ObjectInfo from_wire(wire::Object::Reader object) {
           .references = object.getReferences(),
           .sessions = object.getSessions(),
           .tokens = object.getTokens(),
+          .referred = object.getReferred(),
           .sealable = object.getSealable(),
           .sealed = object.getSealed(),
           .sparse = object.getSparse(),

@@ -172,6 +172,10 @@ void Objects::retire_in_arena(Index index) {
   clearing_[object.arena].waiting.push_back(index);
 }
 
+void Objects::free_unreached(Index index) {
+  if (is_there(index) && in_arena(index) && !is_used(index)) retire_in_arena(index);
+}
+
 bool Objects::reaches(std::uint64_t id, std::uint32_t part, std::uint64_t block) const {
   const Index index = get(id);
   if (index == 0 || !in_arena(index)) return false;

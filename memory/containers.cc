@@ -4,7 +4,6 @@
 #include "memory/dict.h"
 #include "memory/list_container_recover.h"
 #include "memory/recover.h"
-#include "memory/value_references.h"
 
 namespace shoal::memory {
 
@@ -39,18 +38,17 @@ bool container_reaches(const ObjectView& object, const ContainerHome& home, std:
                                           : dict_of(object, home).reaches(part, block);
 }
 
-void for_each_reference(const ObjectView& object, const ContainerHome& home,
-                        absl::FunctionRef<void(std::uint64_t id)> visit) {
-  if (object.kind == ObjectKind::kList) {
-    (void)for_each_with_references(list_of(object, home), [&](const ListElement& element) {
-      references_in(element.kind, reinterpret_cast<const std::byte*>(element.bytes.data()),
-                    element.bytes.size(), visit);
-    });
-    return;
-  }
-  dict_of(object, home).for_each_with_references([&](const StoredValue& value) {
-    references_in(value.kind, value.data, value.bytes, visit);
-  });
+Walked walk_references(const ObjectView& object, const ContainerHome& home, ReferenceWalk& walk,
+                       std::uint64_t& left, std::uint32_t steps,
+                       absl::FunctionRef<void(std::uint64_t id)> visit) {
+  return object.kind == ObjectKind::kList
+             ? walk_references(list_of(object, home), walk, left, visit)
+             : dict_of(object, home).walk_references(walk, left, steps, visit);
+}
+
+void note_referred(std::byte* arena, std::uint64_t id) {
+  const ObjectView object = view_of(arena, id, ObjectKind::kLock, 0, 0, 0);
+  if (!object.is_stale()) object.descriptor->referred.store(1);
 }
 
 SHOAL_VARIANT_END

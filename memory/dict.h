@@ -65,6 +65,7 @@
 #include "memory/object.h"
 #include "memory/shared_copy.h"
 #include "memory/transaction_layout.h"
+#include "memory/value_references.h"
 #include "memory/wait.h"
 
 namespace shoal::memory {
@@ -196,8 +197,9 @@ class Dict {
 
   void recover(Caller& manager, std::uint16_t slot);
   [[nodiscard]] bool reaches(std::uint32_t part, std::uint64_t block) const;
-  // Every value that may have references. For the trace; what it shows may be garbage.
-  void for_each_with_references(absl::FunctionRef<void(const StoredValue&)> visit) const;
+  // For the trace; see containers.h.
+  Walked walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint32_t steps,
+                         absl::FunctionRef<void(std::uint64_t id)> visit) const;
   [[nodiscard]] bool has_references() const {
     return (descriptor().sticky.load(std::memory_order_seq_cst) & kStickyReferences) != 0;
   }
@@ -416,6 +418,8 @@ class Dict {
                     DictSnapshot& snapshot) const;
   bool copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
                   DictSnapshot& snapshot) const;
+  Walked walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& left,
+                    std::uint32_t& steps, absl::FunctionRef<void(std::uint64_t id)> visit) const;
   // For walks over all shards: their blocks are apart from each other, so all of them together are
   // no more than the arena. False: these are not.
   static bool charge(std::uint64_t root_word, std::uint64_t& left) {

@@ -1,4 +1,4 @@
-// Reading more than one key: sizes, snapshots, the last entry. See dict.h.
+// Reading more than one key: sizes, snapshots, references, the last entry. See dict.h.
 #include <algorithm>
 
 #include "memory/dict.h"
@@ -13,6 +13,10 @@ namespace {
 // or after many more it takes the values as they come.
 constexpr int kTriesBeforeLock = 8;
 constexpr int kTriesBeforeMixture = 64;
+// So often a walk over references finds a shard changed, before it is given up; after each it goes
+// on for twice as long, up to this: more than a block has slots.
+constexpr std::uint32_t kTriesOfWalk = 1000;
+constexpr std::uint32_t kLongestWalk = 1 << 16;
 
 // The bits that choose a shard, the first to decide in the highest place. So the keys of a shard
 // are those of one interval, a split halves it, and a cursor passes over each key once.
@@ -22,6 +26,12 @@ std::uint32_t reversed(std::uint32_t bits) {
     result = result << 1 | (bits >> i & 1);
   }
   return result;
+}
+
+bool take_bytes(std::uint64_t bytes, std::uint64_t& left) {
+  if (bytes > left) return false;
+  left -= bytes;
+  return true;
 }
 
 void append_bytes(std::vector<std::byte>& to, const std::byte* from, std::uint64_t bytes) {
@@ -156,6 +166,78 @@ Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
   std::sort(snapshot.items.begin(), snapshot.items.end(),
             [](const DictItem& a, const DictItem& b) { return a.sequence < b.sequence; });
   return object_.is_stale() ? Result::kStale : Result::kDone;
+}
+
+// ---- references ----
+
+// Some of the references in the block, from where the walk is.
+Walked Dict::walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& left,
+                        std::uint32_t& steps,
+                        absl::FunctionRef<void(std::uint64_t id)> visit) const {
+  for (; walk.slot < block.slots(); ++walk.slot, walk.id = 0) {
+    if (steps == 0) return Walked::kMore;
+    if (walk.id == 0) --steps;
+    const std::uint32_t seen = block.slot(walk.slot).load();
+    Entry entry;
+    StoredValue value;
+    if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry) ||
+        !entry.layout.references || !open_value(entry, value)) {
+      continue;
+    }
+    const auto table = reference_table(value.kind, value.data, value.bytes);
+    if (!table) continue;
+    if (walk.id == 0 && !take_bytes(8 * table->count, left)) return Walked::kLost;
+    while (walk.id < table->count) {
+      if (steps == 0) return Walked::kMore;
+      --steps;
+      visit((*table)[walk.id++]);
+    }
+  }
+  return Walked::kOver;
+}
+
+// By hash, as snapshots go. Entries move only when a block is given up, which changes the root
+// word; what is put in a slot that was looked at already, somebody has just put, who holds what it
+// refers to.
+Walked Dict::walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint32_t steps,
+                             absl::FunctionRef<void(std::uint64_t id)> visit) const {
+  if (!has_references()) return Walked::kOver;
+  if (walk.tries != 0) {
+    steps = std::max(steps, std::min(kLongestWalk, 64U << std::min(walk.tries, 10U)));
+  }
+  while (walk.position < kShardsMax) {
+    if (steps == 0) return Walked::kMore;
+    const Shard* const shard = find_shard(reversed(walk.position));
+    if (shard == nullptr) return Walked::kOver;
+    const std::uint64_t root = shard->root.load();
+    const std::uint32_t depth = shard->depth.load();
+    Block block;
+    const bool has_block = open_block(root, block);
+    if (walk.root != root) {
+      walk = {.position = walk.position,
+              .root = root,
+              .tries = walk.root == 0 ? walk.tries : walk.tries + 1};
+      if (has_block && !take_bytes(block.bytes(), left)) return Walked::kLost;
+    }
+    if (walk.tries > kTriesOfWalk) return Walked::kLost;
+    if (has_block) {
+      const Walked walked = walk_block(block, walk, left, steps, visit);
+      if (walked != Walked::kOver) return walked;
+    }
+    if (steps != 0) --steps;
+    if (!take_bytes(sizeof(Shard), left)) return Walked::kLost;
+    fence_loads();
+    const bool stood = is_same(*shard, root) && shard->depth.load() == depth && depth >= 1 &&
+                       depth <= kDictDepthMax + 1 && has_hash(*shard, reversed(walk.position));
+    if (!stood) {
+      if (object_.is_stale()) return Walked::kOver;
+      ++walk.tries;
+      return Walked::kMore;
+    }
+    const std::uint32_t hashes = 1U << (kDictDepthMax - (depth - 1));
+    walk = {.position = (walk.position & ~(hashes - 1)) + hashes};
+  }
+  return Walked::kOver;
 }
 
 // ---- the last entry ----

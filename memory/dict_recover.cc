@@ -1,4 +1,4 @@
-// What the manager does to a dict: after a death, when it frees blocks, when it traces references.
+// What the manager does to a dict: after a death, and when it frees blocks.
 // And the walk of `verify`. See dict.h; everything read here may be garbage.
 #include <algorithm>
 #include <string>
@@ -168,30 +168,6 @@ void Dict::for_each_block(const Shard& shard,
       visit({.block = value.block, .bytes = value.bytes + 8}, value_part(hash_of(entry)));
     }
   }
-}
-
-// ---- references ----
-
-void Dict::for_each_with_references(absl::FunctionRef<void(const StoredValue&)> visit) const {
-  if (!has_references()) return;
-  std::uint64_t left = geometry_.file_bytes;
-  for_each_shard([&](Shard& shard, std::uint32_t index) {
-    const std::uint64_t root = shard.root.load();
-    Block block;
-    if (shard.depth.load() == 0 || shard.index.load() != index || !open_block(root, block) ||
-        !charge(root, left)) {
-      return;
-    }
-    for (std::uint32_t i = 0; i < block.slots(); ++i) {
-      const std::uint32_t seen = block.slot(i).load();
-      Entry entry;
-      StoredValue value;
-      if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) &&
-          entry.layout.references && open_value(entry, value)) {
-        visit(value);
-      }
-    }
-  });
 }
 
 // ---- verify ----

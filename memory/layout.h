@@ -160,8 +160,8 @@ static_assert(sizeof(ArenaHeader) == 192);
 //   +--------+--------+--------+--------+--------+--------+
 //   | id     | lock   | depth  | token  |abandond| event  |   who waits, locks
 //   +--------+--------+--------+--------+--------+--------+
-//   | parameter       | block           | recov'd| conten.| kind, flags, 0
-//   32                40                48       52       56
+//   | parameter       | block           | recov'd| conten.| kind, flags | referred
+//   32                40                48       52       56            60
 //   64 ---------------------------------------------------+
 //   | value  | hint   | 0                                 |   what readers read
 //   128 --------------------------------------------------+
@@ -192,7 +192,7 @@ struct Descriptor {
   Word32 contended;   // calls that had to sleep
   Word16 kind;
   Word16 flags;
-  std::uint32_t reserved;
+  Word32 referred;  // 1: some value has referred to the object, and may still
   Word64 value;
   Word32 hint;
   std::uint32_t reserved_2[13];
@@ -216,6 +216,7 @@ static_assert(offsetof(Descriptor, recoveries) == 48);
 static_assert(offsetof(Descriptor, contended) == 52);
 static_assert(offsetof(Descriptor, kind) == 56);
 static_assert(offsetof(Descriptor, flags) == 58);
+static_assert(offsetof(Descriptor, referred) == 60);
 static_assert(offsetof(Descriptor, value) == 64);
 static_assert(offsetof(Descriptor, hint) == 72);
 static_assert(offsetof(Descriptor, cells16) == 128);

@@ -63,6 +63,24 @@ bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block) {
   return tree_reaches(list, next, part, block) || tree_reaches(list, d.old.load(), part, block);
 }
 
+namespace {
+
+// Inline elements have no bytes of their own in a page.
+template <typename Visit>
+void visit_references(std::vector<ListElement>& page, Visit visit) {
+  for (ListElement& element : page) {
+    if (is_inline(element.word)) {
+      const InlineBytes value = inline_bytes(element.word);
+      element.kind = value.kind;
+      element.references = value.references;
+      element.bytes.assign(value.bytes, value.size);
+    }
+    if (element.references) visit(element);
+  }
+}
+
+}  // namespace
+
 bool for_each_with_references(const ListObject& list,
                               absl::FunctionRef<void(const ListElement& element)> visit) {
   if ((list.descriptor().sticky.load() & kListHasReferences) == 0) return true;
@@ -71,17 +89,40 @@ bool for_each_with_references(const ListObject& list,
   std::vector<ListElement> page;
   for (std::uint64_t at = 0; at < now.count; at += page.size()) {
     if (read_page(list, now, at, now.count, page) != Result::kDone || page.empty()) return false;
-    for (ListElement& element : page) {
-      if (is_inline(element.word)) {
-        const InlineBytes value = inline_bytes(element.word);
-        element.kind = value.kind;
-        element.references = value.references;
-        element.bytes.assign(value.bytes, value.size);
-      }
-      if (element.references) visit(element);
-    }
+    visit_references(page, visit);
   }
   return true;
+}
+
+Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_t& left,
+                       absl::FunctionRef<void(std::uint64_t id)> visit) {
+  constexpr std::uint32_t kTries = 100;
+  if ((list.descriptor().sticky.load() & kListHasReferences) == 0) return Walked::kOver;
+  ListMark now;
+  if (mark(list, now) != Result::kDone) return Walked::kOver;
+  // Elements keep their places as long as the list is not built anew.
+  if (walk.root != now.root) {
+    walk = {.root = now.root, .tries = walk.root == 0 ? walk.tries : walk.tries + 1};
+  }
+  if (walk.tries > kTries) return Walked::kLost;
+  if (walk.position >= now.count) return Walked::kOver;
+  std::vector<ListElement> page;
+  const Result result = read_page(list, now, walk.position, now.count, page);
+  if (result == Result::kDiffers) {
+    ++walk.tries;
+    return Walked::kMore;
+  }
+  if (result != Result::kDone || page.empty()) return Walked::kOver;
+  std::uint64_t bytes = page.size() * sizeof(std::uint64_t);
+  visit_references(page, [&](const ListElement& element) {
+    bytes += element.bytes.size();
+    references_in(element.kind, reinterpret_cast<const std::byte*>(element.bytes.data()),
+                  element.bytes.size(), visit);
+  });
+  if (bytes > left) return Walked::kLost;
+  left -= bytes;
+  walk.position += static_cast<std::uint32_t>(page.size());
+  return walk.position >= now.count ? Walked::kOver : Walked::kMore;
 }
 
 // ---- verify ----

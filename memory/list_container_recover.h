@@ -11,6 +11,7 @@
 
 #include "memory/arena.h"
 #include "memory/list_container.h"
+#include "memory/value_references.h"
 
 namespace shoal::memory {
 
@@ -27,6 +28,10 @@ bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block);
 // copied. False: the list changed meanwhile, or cannot be; those visited were in it.
 bool for_each_with_references(const ListObject& list,
                               absl::FunctionRef<void(const ListElement& element)> visit);
+
+// As Dict's: a step is one leaf.
+Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_t& left,
+                       absl::FunctionRef<void(std::uint64_t id)> visit);
 
 // What a walk over a list finds that nobody changes meanwhile.
 struct ListReport {

@@ -102,6 +102,7 @@ void lay_object(std::byte* arena, const NewObject& object) {
   d.contended.store(0);
   d.kind.store(static_cast<std::uint16_t>(object.kind));
   d.flags.store(object.flags);
+  d.referred.store(0);
   d.value.store(0);
   d.hint.store(0);
   for (Word64& word : d.words) word.store(0);

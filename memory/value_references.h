@@ -58,4 +58,19 @@ bool references_in(std::uint8_t kind, const std::byte* bytes, std::size_t size, 
   return true;
 }
 
+// How far a walk over all references in a container has come; at first: nowhere.
+struct ReferenceWalk {
+  std::uint32_t position = 0;  // what the container goes through its parts by
+  std::uint32_t slot = 0;      // in this part
+  std::uint64_t id = 0;        // of those in this value
+  std::uint64_t root = 0;      // of this part, as it was when its first slot was looked at
+  std::uint32_t tries = 0;     // how often a part had changed meanwhile
+};
+
+enum class [[nodiscard]] Walked : std::uint8_t{
+    kMore,
+    kOver,  // also of a container that is damaged: nobody finds anything there
+    kLost,  // it changes too often, or has more than there can be: some references were not met
+};
+
 }  // namespace shoal::memory

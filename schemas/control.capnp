@@ -195,6 +195,7 @@ struct Open {
   union {
     name @0 :Text;
     token @1 :Text;
+    object @5 :UInt64;             # id, as in a value that refers to it
   }
   kind @2 :Kind;                   # unknown: any
   access @3 :Access;
@@ -297,6 +298,7 @@ struct Object {
   fingerprint @20 :Text;
   elementBytes @21 :UInt32;
   block @22 :UInt64;
+  referred @23 :Bool;              # some value has referred to it, and may still
 }
 
 struct Holders {

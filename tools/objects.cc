@@ -34,6 +34,7 @@ void add_json(Json& json, const ObjectInfo& object) {
   json["references"] = object.references;
   json["sessions"] = object.sessions;
   json["tokens"] = object.tokens;
+  json["referred"] = object.referred;
   json["sealable"] = object.sealable;
   json["sealed"] = object.sealed;
   json["sparse"] = object.sparse;
@@ -88,6 +89,7 @@ std::string references_text(const ObjectInfo& object) {
     absl::StrAppend(&out, " and ", object.tokens, object.tokens == 1 ? " token" : " tokens",
                     " not taken yet");
   }
+  if (object.referred) absl::StrAppend(&out, "; and perhaps values in containers");
   return out;
 }
 

@@ -115,6 +115,8 @@ class SHOAL_EXPORT ArenaObject {
       const Client& client, std::string_view name, const internal::ArenaRequest& wanted);
   static absl::StatusOr<std::shared_ptr<internal::Reference>> open_object(
       const Client& client, const Token& token, const internal::ArenaRequest& wanted);
+  static absl::StatusOr<std::shared_ptr<internal::Reference>> open_object(
+      const Client& client, std::uint64_t id, const internal::ArenaRequest& wanted);
 
   const std::shared_ptr<internal::Reference>& held() const { return reference_; }
 };

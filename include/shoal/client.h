@@ -38,13 +38,16 @@
 
 namespace shoal {
 
-class Transaction;
 class ReadTransaction;
+class Transaction;
+class Value;
 
 namespace internal {
 class Session;
 class Reference;
 SHOAL_EXPORT absl::Status empty_name();  // what a name that was forgotten is answered with
+// What the value refers to. INVALID_ARGUMENT: it is no reference.
+SHOAL_EXPORT absl::StatusOr<std::uint64_t> referred_id(const Value& value);
 }  // namespace internal
 
 struct ClientOptions {
@@ -98,6 +101,21 @@ class SHOAL_EXPORT Client {
   template <class T>
   [[nodiscard]] absl::StatusOr<T> open(const Token& token, const OpenOptions& options = {}) const {
     return T::open(*this, token, options);
+  }
+
+  // Attaches to what a value refers to (reference.h): to an object in the memory of this client's
+  // arena that some value has ever referred to. NOT_FOUND once it is gone; INVALID_ARGUMENT: the
+  // value is no reference.
+  template <class T, std::same_as<Value> V>
+  [[nodiscard]] absl::StatusOr<T> open(const V& reference, const OpenOptions& options = {}) const {
+    const absl::StatusOr<std::uint64_t> id = internal::referred_id(reference);
+    if (!id.ok()) return id.status();
+    return open_by_id<T>(*id, options);
+  }
+  template <class T>
+  [[nodiscard]] absl::StatusOr<T> open_by_id(std::uint64_t id,
+                                             const OpenOptions& options = {}) const {
+    return T::open(*this, id, options);
   }
 
   // The existing object if there is one (its options stay as they are), else a new one.

@@ -7,12 +7,12 @@
 //   users->increment("visits");
 //   for (const auto& [key, value] : *users->items()) ...
 //
-// Keys: key.h. Values: value.h; from 0 bytes to 1 GiB. Each call is atomic: readers see the value
-// before or the value after, never a mixture, and a process killed in a call has done all of it or
-// nothing. Reads take no lock, wait for nobody (a killed or stopped writer included) and work on a
-// read-only attachment. Writers of one key, and of keys that happen to lie together, take turns: a
-// writer waits for another, at most ClientOptions::op_timeout, then DEADLINE_EXCEEDED and nothing
-// changed.
+// Keys: key.h. Values: value.h; from 0 bytes to 1 GiB; other objects, too (reference.h). Each call
+// is atomic: readers see the value before or the value after, never a mixture, and a process killed
+// in a call has done all of it or nothing. Reads take no lock, wait for nobody (a killed or stopped
+// writer included) and work on a read-only attachment. Writers of one key, and of keys that happen
+// to lie together, take turns: a writer waits for another, at most ClientOptions::op_timeout, then
+// DEADLINE_EXCEEDED and nothing changed.
 //
 // Iteration, keys(), values(), items(), copy(): in the order of insertion; a new value for a key
 // keeps its place. Every key that is there all the time is met exactly once; what others insert or

@@ -20,6 +20,7 @@
 #include "shoal/manager.h"
 #include "shoal/namespace.h"
 #include "shoal/object.h"
+#include "shoal/reference.h"
 #include "shoal/semaphore.h"
 #include "shoal/shareable_list.h"
 #include "shoal/shared_memory.h"
