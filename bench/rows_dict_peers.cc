@@ -49,6 +49,13 @@ std::vector<Row> dict_peer_rows() {
   const Peer boost = {
       "boost", "Boost",      "Boost unordered_map under an interprocess_mutex in managed memory",
       true,    boost_dict64, false};
+  const Peer sharable = {
+      "boost_sharable",
+      "Boost",
+      "Boost unordered_map under an interprocess_sharable_mutex in managed memory",
+      true,
+      boost_sharable64,
+      false};
   const Peer lmdb = {"lmdb",      "LMDB",      "LMDB in /dev/shm, NOSYNC and WRITEMAP",
                      have_lmdb(), lmdb_dict64, false};
   const Peer slow[] = {
@@ -61,6 +68,7 @@ std::vector<Row> dict_peer_rows() {
   add(&rows, "get64", Operation::kGet, boost);
   add(&rows, "update64", Operation::kUpdate, boost);
   add(&rows, "insert64", Operation::kInsert, boost);
+  add(&rows, "get64", Operation::kGet, sharable);
   add(&rows, "get64", Operation::kGet, lmdb);
   add(&rows, "update64", Operation::kUpdate, lmdb);
   for (const Peer& peer : slow) {

@@ -1,6 +1,9 @@
 // References by Python's multiprocessing.Manager, of a dict and of a list: see dict.h and list.h.
 // Python does the operations of a run by itself, one after the other, and says how long they took:
 // neither the way to Python nor adding up the results is in the figure.
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include <vector>
 
 #include "reference/dict.h"
@@ -102,6 +105,18 @@ class Python {
           ::setenv("TMPDIR", folder_.path().c_str(), 1);
           become(input, {kProgram, "-c", kScript});
         }) {}
+
+  Python(const Python&) = delete;
+  Python& operator=(const Python&) = delete;
+
+  // Lets Python end its manager before it is killed.
+  ~Python() {
+    const timeval patience{5, 0};
+    ::setsockopt(server_.socket(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::shutdown(server_.socket(), SHUT_WR);
+    char end;
+    (void)::recv(server_.socket(), &end, 1, 0);
+  }
 
   static constexpr char kProgram[] = "python3";
 
