@@ -173,6 +173,13 @@ absl::Status failure(Result result, const ArenaReference& object) {
       return no_room(object);
     case Result::kOverflow:
       return too_many(object);
+    case Result::kDamaged:
+      return error(absl::StatusCode::kDataLoss, named(object),
+                   ": its bytes are damaged; `shoalctl verify` says where. Nothing was changed");
+    case Result::kAbsent:
+      return error(absl::StatusCode::kNotFound, named(object), ": it has no such key or element");
+    case Result::kPresent:
+      return error(absl::StatusCode::kAlreadyExists, named(object), ": it has such a key already");
     case Result::kDone:
     case Result::kDiffers:
       break;

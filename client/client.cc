@@ -19,9 +19,11 @@ using Reply = wire::Reply::Reader;
 
 std::string_view kind_name(Kind kind) {
   constexpr std::string_view kNames[] = {
-      "unknown",   "SharedMemory",     "ShareableList", "Lock",  "RLock",   "SharedLock",
-      "Semaphore", "BoundedSemaphore", "Condition",     "Event", "Barrier", "Cell",
-      "Array"};
+      "unknown",   "SharedMemory", "ShareableList", "Lock",
+      "RLock",     "SharedLock",   "Semaphore",     "BoundedSemaphore",
+      "Condition", "Event",        "Barrier",       "Cell",
+      "Array",     "Dict",         "TypedDict",     "List",
+      "Namespace"};
   const auto number = static_cast<std::size_t>(kind);
   return number < std::size(kNames) ? kNames[number] : kNames[0];
 }

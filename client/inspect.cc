@@ -46,12 +46,10 @@ std::string_view purpose_name(WaitPurpose purpose) {
 }
 
 std::optional<absl::Time> LockSeen::since() const {
-  std::optional<absl::Time> first;
-  for (const WaitSeen& wait : waiters) {
-    if (wait.since == absl::InfinitePast()) continue;
-    if (!first.has_value() || wait.since < *first) first = wait.since;
-  }
-  return first;
+  const auto first = std::ranges::find_if(
+      waiters, [](const WaitSeen& wait) { return wait.since != absl::InfinitePast(); });
+  if (first == waiters.end()) return std::nullopt;
+  return first->since;
 }
 
 struct Inspector::State {
@@ -189,8 +187,8 @@ ThreadSeen Inspector::State::resolve(std::uint64_t manager, std::uint16_t slot,
   const auto at = by_slot.find({manager, slot});
   if (at == by_slot.end()) return seen;
   const SessionSeen& session = sessions[at->second];
-  const auto known = std::ranges::find(session.threads, thread, &ThreadSeen::thread);
-  if (thread != 0 && known != session.threads.end()) return *known;
+  const auto known = std::ranges::lower_bound(session.threads, thread, {}, &ThreadSeen::thread);
+  if (thread != 0 && known != session.threads.end() && known->thread == thread) return *known;
   seen.session = session.session;
   seen.pid = session.pid;
   seen.label = session.label;
@@ -259,10 +257,15 @@ const std::vector<WaitSeen>& Inspector::waits() const { return state_->waits; }
 const std::vector<SessionSeen>& Inspector::sessions() const { return state_->sessions; }
 std::size_t Inspector::unreadable() const { return state_->proc.unreadable(); }
 
+const LockSeen* Inspector::find(std::uint64_t manager, std::uint64_t object) const {
+  const auto key = [](const LockSeen& lock) { return std::tuple(lock.manager, lock.object); };
+  const auto at = std::ranges::lower_bound(state_->locks, std::tuple(manager, object), {}, key);
+  const bool found = at != state_->locks.end() && key(*at) == std::tuple(manager, object);
+  return found ? &*at : nullptr;
+}
+
 std::optional<LockSeen> Inspector::object(std::uint64_t manager, std::uint64_t id) const {
-  for (const LockSeen& lock : state_->locks) {
-    if (lock.manager == manager && lock.object == id) return lock;
-  }
+  if (const LockSeen* const lock = find(manager, id); lock != nullptr) return *lock;
   for (const ArenaSeen& arena : state_->arenas) {
     if (arena.manager != manager) continue;
     const auto descriptor = internal::read_descriptor(arena, id);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 
 namespace shoal::internal {
@@ -23,7 +24,8 @@ SessionKey key_of(const ThreadSeen& thread) { return {thread.manager, thread.ses
 struct Way {
   std::vector<std::size_t> threads;  // that wait
   std::size_t stuck = 0;             // of these
-  bool certain = true;               // no other thread could
+  // Any thread of this one could: what the process holds is certain only while all are stuck.
+  std::optional<SessionKey> process;
 };
 
 // What threads wait for: an object, for one purpose.
@@ -81,11 +83,11 @@ class Graph {
     const bool for_lock = purpose == WaitPurpose::kLock || purpose == WaitPurpose::kShared;
     if (for_lock && lock.holder.has_value()) {
       need.certain = !lock.release_by_anyone;
-      need.ways.push_back(way_of(*lock.holder));
+      need.ways.push_back(way_of(lock, *lock.holder));
     } else if (purpose == WaitPurpose::kReaders || purpose == WaitPurpose::kShared ||
                (purpose == WaitPurpose::kPermit && !lock.plain && lock.value == 0)) {
       need.all = purpose == WaitPurpose::kReaders;
-      for (const HoldSeen& hold : lock.holders) need.ways.push_back(way_of(hold.holder));
+      for (const HoldSeen& hold : lock.holders) need.ways.push_back(way_of(lock, hold.holder));
     }
     for (std::size_t i = 0; i < need.ways.size(); ++i) {
       Way& way = need.ways[i];
@@ -95,18 +97,31 @@ class Graph {
     }
   }
 
-  Way way_of(const ThreadSeen& holder) const {
+  Way way_of(const LockSeen& lock, const ThreadSeen& holder) const {
     Way way;
+    if (is_of_process(lock, holder)) way.process = key_of(holder);
     const auto process = by_process_.find(key_of(holder));
     if (holder.session == 0 || process == by_process_.end()) return way;
     for (const std::size_t at : process->second) {
       const std::uint32_t thread = waiters_[at].wait->thread.thread;
       if (holder.thread == 0 || thread == holder.thread) way.threads.push_back(at);
     }
-    const auto threads = threads_of_.find(key_of(holder));
-    way.certain = holder.thread != 0 ||
-                  (threads != threads_of_.end() && threads->second == way.threads.size());
     return way;
+  }
+
+  // Of a Lock and of a SharedLock's writer, the thread that acquired it is known, but any thread of
+  // its process may release it.
+  static bool is_of_process(const LockSeen& lock, const ThreadSeen& holder) {
+    return holder.thread == 0 || lock.kind == Kind::kLock || lock.kind == Kind::kSharedLock;
+  }
+
+  // After all that can go on has been released.
+  [[nodiscard]] bool is_certain(const Way& way) const {
+    if (!way.process.has_value()) return true;
+    const auto threads = threads_of_.find(*way.process);
+    const auto stuck = stuck_of_.find(*way.process);
+    return threads != threads_of_.end() && stuck != stuck_of_.end() &&
+           stuck->second == threads->second;
   }
 
   static bool is_stuck(const Need& need) {
@@ -127,7 +142,6 @@ class Graph {
       free.pop_back();
       for (const std::size_t waiter : needs_[need].waiters) {
         for (const auto& [of, way] : waiters_[waiter].in) {
-          needs_[of].ways[way].certain &= needs_[of].ways[way].threads.size() == 1;
           if (--needs_[of].ways[way].stuck > 0) continue;
           --needs_[of].ways_stuck;
           look_at(of);
@@ -141,6 +155,7 @@ class Graph {
     for (std::size_t at = 0; at < needs_.size(); ++at) {
       if (!needs_[at].stuck) continue;
       for (const std::size_t waiter : needs_[at].waiters) {
+        ++stuck_of_[key_of(waiters_[waiter].wait->thread)];
         out_[waiter].push_back(waiters_.size() + at);
       }
       for (const Way& way : needs_[at].ways) {
@@ -235,7 +250,7 @@ class Graph {
       deadlock.certain &= need.certain && std::ranges::all_of(need.ways, [&](const Way& way) {
                             const bool matters =
                                 !need.all || std::ranges::count(way.threads, holder) > 0;
-                            return way.certain || !matters;
+                            return !matters || is_certain(way);
                           });
     }
     return deadlock;
@@ -245,6 +260,7 @@ class Graph {
   std::vector<Need> needs_;
   std::map<SessionKey, std::vector<std::size_t>> by_process_;
   std::map<SessionKey, std::size_t> threads_of_;
+  std::map<SessionKey, std::size_t> stuck_of_;  // threads that wait for what never comes
   std::vector<std::vector<std::size_t>> out_;
 };
 

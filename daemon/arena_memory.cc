@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "daemon/clock.h"
 #include "daemon/segment.h"
 #include "schemas/names.h"
 #include "schemas/protocol.h"
@@ -33,6 +34,9 @@ using protocol::UniqueFd;
 constexpr std::uint64_t kWarmChunksMax = 64;
 // Chunks looked at in one turn of `tidy`.
 constexpr std::uint32_t kTidySlice = 4096;
+// And in one of `free_all`: each may be a slab of 256 cells.
+constexpr std::uint32_t kFreeSlice = 512;
+constexpr std::uint64_t kRecountEveryNs = 1'000'000'000;
 // Passes over the whole arena that found nothing, until the next free.
 constexpr std::uint32_t kIdlePasses = 2;
 
@@ -87,12 +91,13 @@ ArenaMemory::ArenaMemory(UniqueFd memfd, std::byte* bytes, const Spec& spec)
       geometry_(memory::Geometry::of(spec.bytes)),
       id_(spec.id),
       warm_chunks_(std::min(kWarmChunksMax, spec.warm_bytes / kChunkBytes)),
+      header_{.layout = protocol::kLayoutVersion,
+              .bytes = arena_bytes(),
+              .id = spec.id,
+              .manager = spec.manager,
+              .quota_chunks = chunks_of(spec.quota_bytes)},
       allocator_(bytes, geometry_, {.commit = &ArenaMemory::commit, .context = this}) {
-  memory::lay_arena(bytes, {.layout = protocol::kLayoutVersion,
-                            .bytes = arena_bytes(),
-                            .id = spec.id,
-                            .manager = spec.manager,
-                            .quota_chunks = chunks_of(spec.quota_bytes)});
+  memory::lay_arena(bytes, header_);
   caller_.owner = memory::owner_of(memory::kManagerSlot, memory::kManagerThread);
   caller_.record = memory::manager_record(bytes);
 }
@@ -141,19 +146,41 @@ absl::Status ArenaMemory::free(std::uint64_t object, std::uint64_t block, std::u
 
 void ArenaMemory::recover_intents(memory::ThreadRecord& record, std::uint32_t owner,
                                   memory::Reaches reaches) {
-  (void)allocator_.recover_intents(record, owner, reaches);
+  if (allocator_.recover_intents(record, owner, reaches)) miscounted_ = true;
+}
+
+bool ArenaMemory::free_all(memory::Gone gone, std::uint32_t& cursor) {
+  idle_passes_left_ = kIdlePasses;
+  return allocator_.free_all(gone, cursor, kFreeSlice);
+}
+
+void ArenaMemory::mend() {
+  if (!closed_ && memory::mend_arena(bytes_, header_)) miscounted_ = true;
 }
 
 void ArenaMemory::set_quota(std::uint64_t bytes) {
-  reinterpret_cast<memory::ArenaHeader*>(bytes_)->quota_chunks.store(chunks_of(bytes));
+  header_.quota_chunks = chunks_of(bytes);
+  mend();
+}
+
+bool ArenaMemory::recount(std::uint64_t now_ns, memory::Busy busy) {
+  if (recounted_ns_ != 0 && now_ns - recounted_ns_ < kRecountEveryNs) return false;
+  recounted_ns_ = now_ns;
+  const memory::Word64& used = reinterpret_cast<memory::ArenaHeader*>(bytes_)->used_chunks;
+  const std::uint64_t before = used.load();
+  if (!allocator_.recount(busy)) return false;
+  miscounted_ = false;
+  return used.load() != before;
 }
 
 void ArenaMemory::close() {
+  closed_ = true;
   (void)reinterpret_cast<memory::ArenaHeader*>(bytes_)->closed.exchange(1);
 }
 
-void ArenaMemory::tidy(std::uint64_t now_ns) {
-  if (!untidy()) return;
+void ArenaMemory::tidy(std::uint64_t now_ns, memory::Busy busy) {
+  if (miscounted_) (void)recount(now_ns, busy);
+  if (idle_passes_left_ == 0) return;
   const std::uint64_t since_ns = quiet_.since_ns;
   const std::uint64_t punched =
       allocator_.collect(caller_, quiet_, now_ns, warm_chunks_, kTidySlice,
@@ -169,7 +196,11 @@ void ArenaMemory::tidy(std::uint64_t now_ns) {
 }
 
 absl::StatusOr<ArenaMemory*> ArenaMemories::need(Index arena) {
-  if (ArenaMemory* const there = find(arena); there != nullptr) return there;
+  if (closed_) return absl::UnavailableError("the manager is shutting down; connect to a new one");
+  if (ArenaMemory* const there = find(arena); there != nullptr) {
+    there->mend();
+    return there;
+  }
   const ArenaRecord& record = catalog_.arenas[arena];
   absl::StatusOr<std::unique_ptr<ArenaMemory>> made =
       ArenaMemory::make(record.name.view(), {.bytes = spec_.arena_bytes,
@@ -187,6 +218,18 @@ ArenaMemory* ArenaMemories::find(Index arena) const {
   return arena < memories_.size() ? memories_[arena].memory.get() : nullptr;
 }
 
+absl::StatusOr<std::uint64_t> ArenaMemories::allocate(Index arena, std::uint64_t object,
+                                                      std::uint64_t bytes) {
+  ArenaMemory& memory = *find(arena);
+  absl::StatusOr<std::uint64_t> block = memory.allocate(object, bytes);
+  if (!absl::IsResourceExhausted(block.status())) return block;
+  AskBusy ask{.busy = busy_, .arena = arena};
+  if (!memory.recount(static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC)), ask.callback())) {
+    return block;
+  }
+  return memory.allocate(object, bytes);
+}
+
 bool ArenaMemories::in_use(Index arena) const {
   const Accounts::ArenaUse use = accounts_.arena(arena);
   return use.objects != 0 || use.sessions != 0;
@@ -200,6 +243,7 @@ void ArenaMemories::remove(Index arena) {
 }
 
 void ArenaMemories::close() {
+  if (std::exchange(closed_, true)) return;
   for (const Entry& entry : memories_) {
     if (entry.memory != nullptr) entry.memory->close();
   }
@@ -209,7 +253,8 @@ void ArenaMemories::tidy(std::uint64_t now_ns) {
   for (Index arena = 0; arena < memories_.size(); ++arena) {
     Entry& entry = memories_[arena];
     if (entry.memory == nullptr) continue;
-    entry.memory->tidy(now_ns);
+    AskBusy ask{.busy = busy_, .arena = arena};
+    entry.memory->tidy(now_ns, ask.callback());
     if (in_use(arena)) {
       entry.unused_since_ns = 0;
     } else if (entry.unused_since_ns == 0) {

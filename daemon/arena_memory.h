@@ -11,8 +11,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +23,7 @@
 #include "daemon/accounts.h"
 #include "daemon/catalog.h"
 #include "memory/arena.h"
+#include "memory/containers.h"
 #include "memory/layout.h"
 #include "memory/session_page.h"
 #include "schemas/unique_fd.h"
@@ -63,18 +66,30 @@ class ArenaMemory {
   // What the dead thread was allocating or giving back; `record` is mapped.
   void recover_intents(memory::ThreadRecord& record, std::uint32_t owner, memory::Reaches reaches);
 
+  [[nodiscard]] memory::ContainerHome home() {
+    return {.arena = bytes_, .geometry = geometry_, .allocator = &allocator_};
+  }
+
+  // Frees some of the blocks of objects that are gone, from `cursor` on. True: all of them.
+  bool free_all(memory::Gone gone, std::uint32_t& cursor);
+
   // Of an arena that nobody damages.
   [[nodiscard]] memory::ArenaUsage usage() const { return allocator_.usage(); }
 
+  // Writes again what only the manager may change in the header, where a writer has changed it.
+  void mend();
   void set_quota(std::uint64_t bytes);
   // From now on every call on an object of the arena says UNAVAILABLE. The objects themselves are
   // the caller's to retire.
   void close();
 
   // A little of what quiet moments are for: memory behind free chunks goes back to the kernel.
-  // `now_ns` is CLOCK_MONOTONIC.
-  void tidy(std::uint64_t now_ns);
-  [[nodiscard]] bool untidy() const { return idle_passes_left_ != 0; }
+  // `now_ns` is CLOCK_MONOTONIC. `busy`: whether a client has something in flight in the arena.
+  void tidy(std::uint64_t now_ns, memory::Busy busy);
+  [[nodiscard]] bool untidy() const { return idle_passes_left_ != 0 || miscounted_; }
+  // Counts anew what is used, at most once a second and only while nobody is busy. True: it was
+  // wrong, so that an arena that said it was full may have room.
+  bool recount(std::uint64_t now_ns, memory::Busy busy);
 
  private:
   ArenaMemory(protocol::UniqueFd memfd, std::byte* bytes, const Spec& spec);
@@ -86,6 +101,10 @@ class ArenaMemory {
   memory::Geometry geometry_;
   std::uint64_t id_;
   std::uint64_t warm_chunks_;
+  memory::NewArena header_;  // as it should be
+  bool closed_ = false;
+  bool miscounted_ = false;         // perhaps
+  std::uint64_t recounted_ns_ = 0;  // when
   memory::ArenaMemory allocator_;
   memory::Caller caller_;
   memory::QuietWatch quiet_;
@@ -100,13 +119,22 @@ class ArenaMemories {
     std::uint64_t warm_bytes = 0;
     std::uint64_t manager = 0;
   };
+  // Whether a session has something in flight in the arena.
+  using Busy = std::function<bool(Index arena)>;
   ArenaMemories(const Catalog& catalog, const Accounts& accounts, const Spec& spec)
       : catalog_(catalog), accounts_(accounts), spec_(spec) {}
 
-  // Makes it, if this is the first need.
+  // Who knows the sessions tells; until then every arena is busy.
+  void ask_whether_busy(Busy busy) { busy_ = std::move(busy); }
+
+  // Makes it, if this is the first need; else mends what a writer may have done to its header.
+  // UNAVAILABLE: they are closed.
   absl::StatusOr<ArenaMemory*> need(Index arena);
   [[nodiscard]] ArenaMemory* find(Index arena) const;  // null: it has none
+  // As ArenaMemory's; what a writer wrote over the count of used chunks does not refuse it.
+  absl::StatusOr<std::uint64_t> allocate(Index arena, std::uint64_t object, std::uint64_t bytes);
   void remove(Index arena);
+  // Of all; none is made or used by a create from now on.
   void close();
   // Also ends the memory of arenas without objects and sessions.
   void tidy(std::uint64_t now_ns);
@@ -120,11 +148,26 @@ class ArenaMemories {
     std::unique_ptr<ArenaMemory> memory;
     std::uint64_t unused_since_ns = 0;  // 0: it is in use, or nobody has looked
   };
+  // For a call on one arena.
+  struct AskBusy {
+    const Busy& busy;
+    Index arena;
+    [[nodiscard]] memory::Busy callback() {
+      return {.busy =
+                  [](void* self) {
+                    const auto& ask = *static_cast<const AskBusy*>(self);
+                    return ask.busy(ask.arena);
+                  },
+              .context = this};
+    }
+  };
   [[nodiscard]] bool in_use(Index arena) const;
 
   const Catalog& catalog_;
   const Accounts& accounts_;
   Spec spec_;
+  Busy busy_ = [](Index) { return true; };
+  bool closed_ = false;
   std::vector<Entry> memories_;
 };
 

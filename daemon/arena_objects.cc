@@ -6,7 +6,9 @@
 
 #include "daemon/arena_memory.h"
 #include "daemon/objects.h"
+#include "daemon/random.h"
 #include "daemon/recovery.h"
+#include "memory/containers.h"
 #include "memory/recover.h"
 #include "schemas/limits.h"
 #include "schemas/text.h"
@@ -79,7 +81,7 @@ absl::StatusOr<Index> Objects::create_in_arena(const New& object) {
     status = error(absl::StatusCode::kResourceExhausted, what(object), ": there are ",
                    catalog_.objects.used(), " objects, the limit \"objects\"; unlink some");
   } else {
-    status = lay_in_arena(index, object, **memory);
+    status = lay_in_arena(index, object, (*memory)->bytes());
   }
   if (!status.ok()) {
     if (index != 0) catalog_.objects.free(index);
@@ -94,7 +96,7 @@ absl::StatusOr<Index> Objects::create_in_arena(const New& object) {
 }
 
 // Its record, block and bytes; visible to nobody yet.
-absl::Status Objects::lay_in_arena(Index index, const New& object, ArenaMemory& memory) {
+absl::Status Objects::lay_in_arena(Index index, const New& object, std::byte* arena) {
   ObjectRecord& record = catalog_.objects[index];
   const Traits& traits = object.traits;
   const auto kind = static_cast<ObjectKind>(object.kind);
@@ -109,20 +111,23 @@ absl::Status Objects::lay_in_arena(Index index, const New& object, ArenaMemory& 
   std::memcpy(record.fingerprint, traits.fingerprint.data(), record.fingerprint_bytes);
   record.block_bytes = memory::block_bytes(kind, traits.flags, traits.parameter);
   if (record.block_bytes != 0) {
-    const absl::StatusOr<std::uint64_t> block = memory.allocate(id(index), record.block_bytes);
+    const absl::StatusOr<std::uint64_t> block =
+        memories_.allocate(object.arena, id(index), record.block_bytes);
     if (!block.ok()) {
       return error(block.status().code(), what(object), ": ",
                    protocol::to_std(block.status().message()));
     }
     record.block = *block;
   }
-  memory::lay_object(memory.bytes(), {.index = index,
-                                      .id = id(index),
-                                      .kind = kind,
-                                      .flags = traits.flags,
-                                      .parameter = traits.parameter,
-                                      .block = record.block,
-                                      .initial = traits.initial});
+  memory::NewObject made{.index = index,
+                         .id = id(index),
+                         .kind = kind,
+                         .flags = traits.flags,
+                         .parameter = traits.parameter,
+                         .block = record.block,
+                         .initial = traits.initial};
+  fill_random(made.seed);
+  memory::lay_object(arena, made);
   return absl::OkStatus();
 }
 
@@ -136,7 +141,8 @@ memory::ObjectView Objects::view(Index index) const {
 
 absl::StatusOr<bool> Objects::recover(Index index, std::uint16_t slot, bool died) {
   if (in_arena(index)) {
-    return recover_in_arena(view(index), memories_.find(record(index).arena)->caller(), slot, died);
+    ArenaMemory& memory = *memories_.find(record(index).arena);
+    return recover_in_arena(view(index), memory.home(), memory.caller(), slot, died);
   }
   // A live session's calls on a segment end before its last reference goes.
   if (!died) return false;
@@ -146,12 +152,6 @@ absl::StatusOr<bool> Objects::recover(Index index, std::uint16_t slot, bool died
   return false;
 }
 
-std::uint64_t Objects::recovery_bytes(Index index) const {
-  const bool has_cells =
-      in_arena(index) && record(index).kind != static_cast<std::uint16_t>(wire::Kind::ARRAY);
-  return memory::kDescriptorBytes + (has_cells ? record(index).block_bytes : 0);
-}
-
 void Objects::retire_in_arena(Index index) {
   const ObjectRecord& object = record(index);
   memory::retire_object(view(index));
@@ -159,17 +159,59 @@ void Objects::retire_in_arena(Index index) {
   if (object.block_bytes != 0) {
     (void)memories_.find(object.arena)->free(id(index), object.block, object.block_bytes);
   }
-  catalog_.objects.free(index);
   gauge_.released(object.committed_bytes);
   accounts_.release_object(object.arena, object.creator_uid, object.committed_bytes,
                            Accounts::Home::kArena);
+  if (object.allocates == 0) {
+    catalog_.objects.free(index);
+    return;
+  }
+  catalog_.objects.publish(index, static_cast<std::uint32_t>(ObjectState::kEnding));
+  clearing_[object.arena].waiting.push_back(index);
 }
 
-void Objects::close_arenas() {
-  memories_.close();
-  for (Index i = 1; i < catalog_.objects.end(); ++i) {
-    if (catalog_.objects.in_use(i) && in_arena(i)) memory::retire_object(view(i));
+bool Objects::reaches(std::uint64_t id, std::uint32_t part, std::uint64_t block) const {
+  const Index index = get(id);
+  if (index == 0 || !in_arena(index)) return false;
+  if (record(index).allocates == 0) return part == 0 && record(index).block == block;
+  return memory::container_reaches(view(index), memories_.find(record(index).arena)->home(), part,
+                                   block);
+}
+
+// One arena at a time, each in its turn.
+bool Objects::clear_some() {
+  if (clearing_.empty()) return false;
+  auto at = clearing_.upper_bound(cleared_last_);
+  if (at == clearing_.end()) at = clearing_.begin();
+  cleared_last_ = at->first;
+  Clearing& clearing = at->second;
+  if (clearing.passing.empty()) {
+    clearing.cursor = 0;
+    clearing.passing.swap(clearing.waiting);
   }
+  ArenaMemory* const memory = memories_.find(at->first);
+  const memory::Gone gone{.gone =
+                              [](void* objects, std::uint32_t index) {
+                                return static_cast<const Table<ObjectRecord>*>(objects)->is(
+                                    index, ObjectState::kEnding);
+                              },
+                          .context = &catalog_.objects};
+  // An arena without memory has no blocks.
+  if (memory != nullptr && !memory->free_all(gone, clearing.cursor)) return true;
+  for (const Index index : clearing.passing) catalog_.objects.free(index);
+  clearing.passing.clear();
+  if (clearing.waiting.empty()) clearing_.erase(at);
+  return !clearing_.empty();
+}
+
+bool Objects::close_some(Turn& turn) {
+  for (; close_next_ < catalog_.objects.end(); ++close_next_) {
+    if (!is_there(close_next_) || !in_arena(close_next_)) continue;
+    if (!turn.step()) return true;
+    memory::retire_object(view(close_next_));
+  }
+  close_next_ = 1;
+  return false;
 }
 
 }  // namespace shoal::daemon

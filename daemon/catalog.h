@@ -84,6 +84,13 @@ struct SessionRecord {  // index == slot
 };
 static_assert(sizeof(SessionRecord) == 160);
 
+enum class ObjectState : std::uint32_t {
+  kFree = 0,
+  kThere = 1,
+  kEnding =
+      2,  // destroyed; its index is not used again before the blocks its writers took are free
+};
+
 struct ObjectRecord {
   std::atomic<std::uint32_t> state;
   std::uint32_t generation;
@@ -111,7 +118,8 @@ struct ObjectRecord {
   std::uint64_t block;  // offset in the arena; 0: none
   std::uint64_t block_bytes;
   std::uint16_t flags;
-  std::uint8_t reserved[5];
+  std::uint8_t allocates;  // its writers take blocks from the arena themselves
+  std::uint8_t reserved[4];
   std::uint8_t fingerprint_bytes;
   char fingerprint[64];
   NameField name;
@@ -180,6 +188,11 @@ class Table {
   [[nodiscard]] bool in_use(Index index) const {
     return index != 0 && index < next_ &&
            records_[index].state.load(std::memory_order_relaxed) != 0;
+  }
+  template <typename State>
+  [[nodiscard]] bool is(Index index, State state) const {
+    return in_use(index) && records_[index].state.load(std::memory_order_relaxed) ==
+                                static_cast<std::uint32_t>(state);
   }
   Record& operator[](Index index) { return records_[index]; }
   const Record& operator[](Index index) const { return records_[index]; }

@@ -101,6 +101,14 @@ const char* kind_name(std::uint16_t kind) {
       return "Cell";
     case wire::Kind::ARRAY:
       return "Array";
+    case wire::Kind::DICT:
+      return "Dict";
+    case wire::Kind::TYPED_DICT:
+      return "TypedDict";
+    case wire::Kind::LIST:
+      return "List";
+    case wire::Kind::NAMESPACE:
+      return "Namespace";
     default:
       return "object of unknown kind";
   }

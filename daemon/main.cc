@@ -137,8 +137,6 @@ int serve(const Options& options, Log& log) {
     tell_ready(options.ready_fd, protocol::text("ready ", listener->path()));
     notify("READY=1");
     manager.run(stopped(port, log, parent_seen)).wait(scope);
-    // While the sockets are still there, so that nobody takes the end for a lost connection.
-    state.close_arenas();
     notify("STOPPING=1");
   }
   log(Level::kInfo, "manager.end", {{"objects", state.objects.count()}});

@@ -70,6 +70,7 @@ Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Serv
   };
   events_.worked = [this] {
     schedule_laundry();
+    schedule_clearing();
     schedule_expiry();
     schedule_watches();
     schedule_slow_waits();
@@ -82,7 +83,12 @@ Manager::~Manager() noexcept(false) = default;
 kj::Promise<void> Manager::run(kj::Promise<void> stop) {
   refuse_descriptors();
   tasks_.add(accept_all());
-  return stop;
+  return stop.then([this] { return close_arenas(); });
+}
+
+kj::Promise<void> Manager::close_arenas() {
+  if (!state_.close_some()) return kj::READY_NOW;
+  return kj::evalLast([this] { return close_arenas(); });
 }
 
 void Manager::taskFailed(kj::Exception&& exception) {
@@ -295,6 +301,8 @@ kj::Promise<void> Manager::recover(Index slot) {
   }
   advance(slot);
   schedule_laundry();
+  schedule_clearing();
+  schedule_tidying();
   return kj::READY_NOW;
 }
 
@@ -302,6 +310,7 @@ kj::Promise<void> Manager::drain(Index slot) {
   watches_.erase(slot);
   const bool more = state_.sessions.drain_some(slot);
   schedule_laundry();
+  schedule_clearing();
   schedule_tidying();
   if (!more) return kj::READY_NOW;
   return kj::evalLast([this, slot] { return drain(slot); });
@@ -319,6 +328,20 @@ kj::Promise<void> Manager::launder() {
   return kj::READY_NOW;
 }
 
+// What destroyed objects had in the memory of arenas.
+void Manager::schedule_clearing() {
+  if (clearing_scheduled_ || !state_.objects.has_to_clear()) return;
+  clearing_scheduled_ = true;
+  tasks_.add(kj::evalLast([this] { return clear(); }));
+}
+
+kj::Promise<void> Manager::clear() {
+  if (state_.objects.clear_some()) return kj::evalLast([this] { return clear(); });
+  clearing_scheduled_ = false;
+  schedule_tidying();
+  return kj::READY_NOW;
+}
+
 // While there are tokens they are looked at; without any, nothing wakes an idle manager.
 void Manager::schedule_expiry() {
   if (expiry_scheduled_ || state_.catalog.tokens.used() == 0) return;
@@ -327,6 +350,7 @@ void Manager::schedule_expiry() {
     expiry_scheduled_ = false;
     state_.tokens.expire(boot_ns());
     schedule_laundry();
+    schedule_clearing();
     schedule_expiry();
   }));
 }

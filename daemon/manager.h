@@ -27,7 +27,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
           std::uint32_t ungreeted_max);
   ~Manager() noexcept(false);
 
-  // Serves until `stop` resolves.
+  // Serves until `stop` resolves and whoever sleeps in an arena has been woken: while the sockets
+  // are still there, so that nobody takes the end for a lost connection.
   kj::Promise<void> run(kj::Promise<void> stop);
 
  private:
@@ -35,6 +36,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   struct Watch;
 
   void refuse_descriptors();
+  kj::Promise<void> close_arenas();
   kj::Promise<void> accept_all();
   bool may_connect(const Identity& who) const;
   void accept_one(protocol::UniqueFd socket);
@@ -54,6 +56,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> drain(Index slot);
   void schedule_laundry();
   kj::Promise<void> launder();
+  void schedule_clearing();
+  kj::Promise<void> clear();
   void schedule_expiry();
   void schedule_watches();
   kj::Promise<void> check_watches();
@@ -79,6 +83,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   std::uint64_t turned_away_ = 0;
   std::int64_t turned_away_told_ns_ = 0;
   bool laundry_scheduled_ = false;
+  bool clearing_scheduled_ = false;
   bool expiry_scheduled_ = false;
   bool watches_scheduled_ = false;
   bool slow_waits_scheduled_ = false;

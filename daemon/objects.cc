@@ -53,8 +53,7 @@ Index Objects::find(Index arena, std::string_view name) const {
 
 Index Objects::get(std::uint64_t id) const {
   const Index index = index_of(id);
-  const bool there =
-      catalog_.objects.in_use(index) && catalog_.objects[index].generation == generation_of(id);
+  const bool there = is_there(index) && catalog_.objects[index].generation == generation_of(id);
   return there ? index : 0;
 }
 
@@ -179,6 +178,7 @@ void Objects::fill(ObjectRecord& record, const New& object) const {
   record.block = 0;
   record.block_bytes = 0;
   record.flags = 0;
+  record.allocates = memory::is_container_kind(record.kind) ? 1 : 0;
   record.fingerprint_bytes = 0;
 }
 
@@ -275,9 +275,9 @@ void Objects::remove_from_creator(Index index) {
   }
 }
 
-bool Objects::end_of_creator(Index slot, int most) {
+bool Objects::end_of_creator(Index slot, Turn& turn) {
   const auto left = [&] { return slot < first_of_creator_.size() && first_of_creator_[slot] != 0; };
-  for (int i = 0; i < most && left(); ++i) unlink(first_of_creator_[slot]);
+  while (left() && turn.step()) unlink(first_of_creator_[slot]);
   return left();
 }
 

@@ -15,12 +15,13 @@
 #include "daemon/accounts.h"
 #include "daemon/arena_memory.h"
 #include "daemon/catalog.h"
+#include "daemon/clock.h"
 #include "daemon/kinds.h"
 #include "daemon/ledger.h"
-#include "daemon/memory_gauge.h"
 #include "daemon/segment.h"
 #include "memory/object.h"
 #include "schemas/control.capnp.h"
+#include "schemas/memory_gauge.h"
 
 namespace shoal::daemon {
 
@@ -42,7 +43,7 @@ class Objects {
     Traits traits{};  // of kinds that live in their arena, which have no size of their own
   };
 
-  Objects(Catalog& catalog, const Ledger& ledger, Accounts& accounts, MemoryGauge& gauge,
+  Objects(Catalog& catalog, const Ledger& ledger, Accounts& accounts, protocol::MemoryGauge& gauge,
           SegmentStore& store, ArenaMemories& memories, std::uint32_t segments_max)
       : catalog_(catalog),
         ledger_(ledger),
@@ -58,6 +59,9 @@ class Objects {
 
   [[nodiscard]] Index find(Index arena, std::string_view name) const;  // 0: none
   [[nodiscard]] Index get(std::uint64_t id) const;                     // 0: gone
+  [[nodiscard]] bool is_there(Index index) const {
+    return catalog_.objects.is(index, ObjectState::kThere);
+  }
   [[nodiscard]] std::uint64_t id(Index index) const {
     return make_id(catalog_.objects[index].generation, index);
   }
@@ -72,9 +76,8 @@ class Objects {
   void token_removed(Index index) { --state(index).tokens; }
   [[nodiscard]] std::uint32_t tokens(Index index) const { return states_[index].tokens; }
 
-  // Unlinks at most `most` of what this session created with lifetime `session`; whether there is
-  // more.
-  bool end_of_creator(Index slot, int most);
+  // Unlinks some of what this session created with lifetime `session`; whether there is more.
+  bool end_of_creator(Index slot, Turn& turn);
 
   [[nodiscard]] Segment& segment(Index index) { return states_[index].segment; }
   [[nodiscard]] SegmentStore& store() { return store_; }
@@ -87,10 +90,15 @@ class Objects {
   // Nothing of the slot stays held in the object. True: something was. `died`: the process is no
   // more, it did not merely give the object back.
   absl::StatusOr<bool> recover(Index index, std::uint16_t slot, bool died);
-  // What recovery of the object looks at, in bytes.
-  [[nodiscard]] std::uint64_t recovery_bytes(Index index) const;
-  // Every object in an arena, of all arenas, is no more, and whoever waits in one is woken.
-  void close_arenas();
+  // Whether a block is in use for this part of the object, as the allocator asks.
+  [[nodiscard]] bool reaches(std::uint64_t id, std::uint32_t part, std::uint64_t block) const;
+  // Frees some of what the writers of destroyed objects had taken from their arena; whether there
+  // is more. Until then nobody gets their indexes.
+  bool clear_some();
+  [[nodiscard]] bool has_to_clear() const { return !clearing_.empty(); }
+  // Some of the objects in arenas, of all arenas, are no more, and whoever waits in one is woken.
+  // Whether there are more; from the first on, when there are no more. The arenas are closed.
+  bool close_some(Turn& turn);
 
   // In byte order of the names, from the first that begins with `prefix` and is greater than
   // `after`. `visit(Index)` returns whether to go on; it is called only while names have the
@@ -120,6 +128,14 @@ class Objects {
     Index next_of_creator = 0;
   };
 
+  // Destroyed objects of one arena: those that this pass over its tables is for, and those that
+  // came later.
+  struct Clearing {
+    std::uint32_t cursor = 0;
+    std::vector<Index> passing;
+    std::vector<Index> waiting;
+  };
+
   State& state(Index index);
   Names& names(Index arena);
   absl::Status check_new_name(const New& object) const;
@@ -127,7 +143,7 @@ class Objects {
   absl::StatusOr<Index> create_segment(const New& object);
   absl::Status check_new_in_arena(const New& object) const;
   absl::StatusOr<Index> create_in_arena(const New& object);
-  absl::Status lay_in_arena(Index index, const New& object, ArenaMemory& memory);
+  absl::Status lay_in_arena(Index index, const New& object, std::byte* arena);
   void retire_in_arena(Index index);
   void fill(ObjectRecord& record, const New& object) const;
   absl::Status admit(std::uint64_t bytes);
@@ -140,13 +156,16 @@ class Objects {
   Catalog& catalog_;
   const Ledger& ledger_;
   Accounts& accounts_;
-  MemoryGauge& gauge_;
+  protocol::MemoryGauge& gauge_;
   SegmentStore& store_;
   ArenaMemories& memories_;
   std::uint32_t segments_max_;
-  std::vector<State> states_;            // parallel to the object table
-  std::vector<Names> names_;             // parallel to the arena table
-  std::vector<Index> first_of_creator_;  // by slot
+  std::vector<State> states_;                  // parallel to the object table
+  std::vector<Names> names_;                   // parallel to the arena table
+  std::vector<Index> first_of_creator_;        // by slot
+  absl::btree_map<Index, Clearing> clearing_;  // by arena
+  Index close_next_ = 1;                       // object
+  Index cleared_last_ = 0;                     // arena
 };
 
 }  // namespace shoal::daemon

@@ -9,9 +9,9 @@
 #include <optional>
 #include <string_view>
 
-#include "daemon/memory_gauge.h"
 #include "memory/layout.h"
 #include "schemas/limits.h"
+#include "schemas/memory_gauge.h"
 #include "schemas/text.h"
 
 namespace shoal::daemon {
@@ -322,7 +322,7 @@ absl::StatusOr<Options> parse_options(std::span<const char* const> argv, const c
                                       std::vector<std::string>* warnings,
                                       std::uint64_t memory_bytes) {
   Parsed parsed{};
-  parsed.memory_bytes = memory_bytes != 0 ? memory_bytes : memory_limit().bytes;
+  parsed.memory_bytes = memory_bytes != 0 ? memory_bytes : protocol::memory_limit().bytes;
   parsed.options.sessions_max = protocol::kSessionsMax;
   parsed.options.slow_wait_ms = kSlowWaitMs;
   // Someone who asks for help may well have a flag or a variable wrong.

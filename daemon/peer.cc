@@ -44,6 +44,7 @@ kj::Promise<void> Peer::serve() {
     case Next::kEnd:
       return kj::READY_NOW;
     case Next::kYield:
+    case Next::kLater:
       return kj::evalLast([this] { return serve(); });
     case Next::kWrite:
       return until_writable();
@@ -119,7 +120,8 @@ Peer::Next Peer::read_once() {
   return next;
 }
 
-// kYield: a reply is out or waits to be written, and messages are left over.
+// kYield: a reply is out or waits to be written, and messages are left over. kLater: the first of
+// these is answered in part, and handled again when others have had their turn.
 Peer::Next Peer::answer_all(std::span<const std::byte> bytes) {
   for (;;) {
     const auto size = protocol::message_bytes(bytes, protocol::kRequestBytesMax);
@@ -129,6 +131,10 @@ Peer::Next Peer::answer_all(std::span<const std::byte> bytes) {
       return Next::kRead;
     }
     Next next = answer_one(bytes.first(**size));
+    if (next == Next::kLater) {
+      keep(bytes);
+      return next;
+    }
     bytes = bytes.subspan(**size);
     if (next == Next::kRead) next = write_out();
     if (next == Next::kRead) continue;
@@ -161,6 +167,7 @@ Peer::Next Peer::answer_one(std::span<const std::byte> message) {
     events_.greeted(*this, answer.opened_session);
   }
   connection_.offered.reset();
+  if (answer.again) return Next::kLater;
   if (answer.hang_up) {
     log_(Level::kWarning, "peer.refused",
          {{"pid", connection_.who.pid},

@@ -43,7 +43,7 @@ class Peer {
   [[nodiscard]] bool greeted() const { return connection_.slot != 0; }
 
  private:
-  enum class Next { kRead, kWrite, kYield, kEnd };
+  enum class Next { kRead, kWrite, kYield, kLater, kEnd };
 
   Next work();
   Next read_once();

@@ -30,10 +30,14 @@ absl::Status recover_segment(const Segment& segment, const ObjectRecord& object,
   return status;
 }
 
-bool recover_in_arena(const memory::ObjectView& object, memory::Caller& manager, std::uint16_t slot,
-                      bool died) {
+bool recover_in_arena(const memory::ObjectView& object, const memory::ContainerHome& home,
+                      memory::Caller& manager, std::uint16_t slot, bool died) {
   const std::uint32_t before = object.descriptor->recoveries.load();
-  memory::recover_object(object, manager, slot, died);
+  if (memory::is_container(object.kind)) {
+    memory::recover_container(object, home, manager, slot);
+  } else {
+    memory::recover_object(object, manager, slot, died);
+  }
   return object.descriptor->recoveries.load() != before;
 }
 

@@ -8,6 +8,7 @@
 
 #include "daemon/catalog.h"
 #include "daemon/segment.h"
+#include "memory/containers.h"
 #include "memory/recover.h"
 
 namespace shoal::daemon {
@@ -17,7 +18,7 @@ absl::Status recover_segment(const Segment& segment, const ObjectRecord& object,
                              std::uint16_t slot);
 
 // Of an object in an arena. Whether the slot held something, as far as the object's bytes tell.
-bool recover_in_arena(const memory::ObjectView& object, memory::Caller& manager, std::uint16_t slot,
-                      bool died);
+bool recover_in_arena(const memory::ObjectView& object, const memory::ContainerHome& home,
+                      memory::Caller& manager, std::uint16_t slot, bool died);
 
 }  // namespace shoal::daemon

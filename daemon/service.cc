@@ -67,6 +67,7 @@ absl::Status Service::dispatch(Call& call) {
   if (is_change(request.which())) {
     if (replay(call)) return absl::OkStatus();
     const absl::Status status = dispatch_change(call);
+    if (call.answer.again) return status;
     call.outcome.request = request.getId();
     call.outcome.code = static_cast<std::uint32_t>(status.code());
     parts_.sessions.record(call.peer.slot).last = call.outcome;
@@ -111,10 +112,7 @@ absl::Status Service::dispatch_change(Call& call) {
     case wire::Request::INHERIT:
       return inherit(call, request.getInherit());
     case wire::Request::GOODBYE:
-      while (parts_.objects.end_of_creator(call.peer.slot, 1024)) {
-      }
-      call.reply.setDone();
-      return absl::OkStatus();
+      return goodbye(call);
     case wire::Request::ARENA_CREATE:
       return arena_create(call, request.getArenaCreate());
     case wire::Request::ARENA_CHANGE:

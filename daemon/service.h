@@ -46,6 +46,8 @@ struct Answer {
   bool has_reply = true;
   bool opened_session = false;  // the connection's slot is new: its end must be watched
   bool hang_up = false;         // the peer broke the protocol
+  // Only a part was done, so that others get their turn: the same request is to be handled again.
+  bool again = false;
 };
 
 struct ServiceInfo {
@@ -67,7 +69,7 @@ struct Parts {
   Watches& watches;
   Tokens& tokens;
   Sessions& sessions;
-  MemoryGauge& gauge;
+  protocol::MemoryGauge& gauge;
   Log& log;
 };
 
@@ -75,7 +77,8 @@ class Service {
  public:
   Service(const Parts& parts, ServiceInfo info) : parts_(parts), info_(std::move(info)) {}
 
-  // A request that its session may not make is answered by `hang_up`. kj::Exception: the message
+  // With `again` there is no answer yet. A request that its session may not make is answered by
+  // `hang_up`. kj::Exception: the message
   // cannot be read; whoever calls catches it.
   void handle(Connection& peer, wire::Request::Reader request, Answer& answer);
 
@@ -94,6 +97,7 @@ class Service {
   absl::Status hello(Call& call, wire::Hello::Reader hello);
   absl::Status welcome(Call& call);
   absl::Status inherit(Call& call, wire::Inherit::Reader inherit);
+  absl::Status goodbye(Call& call);
   absl::Status ping(Call& call);
 
   absl::Status create(Call& call, wire::Create::Reader create);

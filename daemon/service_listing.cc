@@ -48,8 +48,7 @@ absl::Status Service::list(Call& call, wire::Listing::Reader listing) {
     // Few objects have no name; to find them the table is walked, a page at a time.
     for (Index i = index_of(listing.getAfterObject()) + 1;
          i < parts_.catalog.objects.end() && page.size() <= most; ++i) {
-      const bool wanted = parts_.catalog.objects.in_use(i) &&
-                          parts_.objects.record(i).arena == arena &&
+      const bool wanted = parts_.objects.is_there(i) && parts_.objects.record(i).arena == arena &&
                           parts_.objects.record(i).named == 0;
       if (wanted) page.push_back(i);
     }

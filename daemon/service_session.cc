@@ -15,6 +15,8 @@ namespace {
 
 using protocol::error;
 
+constexpr int kNamesAtOnce = 256;
+
 std::string version_text(wire::Version::Reader version) {
   return protocol::text(version.getMajor(), ".", version.getMinor());
 }
@@ -129,6 +131,13 @@ absl::Status Service::inherit(Call& call, wire::Inherit::Reader inherit) {
   }
   auto out = call.reply.initGone(static_cast<unsigned>(gone.size()));
   for (std::size_t i = 0; i < gone.size(); ++i) out.set(static_cast<unsigned>(i), gone[i]);
+  return absl::OkStatus();
+}
+
+absl::Status Service::goodbye(Call& call) {
+  Turn turn(kNamesAtOnce);
+  call.answer.again = parts_.objects.end_of_creator(call.peer.slot, turn);
+  call.reply.setDone();
   return absl::OkStatus();
 }
 

@@ -82,6 +82,10 @@ std::vector<ThreadSeen> read_threads(int page, std::uint32_t first, std::uint32_
   return seen;
 }
 
+bool has_intent(int page, std::uint32_t end) {
+  return !internal::threads_with_intent(page, 1, end).empty();
+}
+
 namespace internal {
 
 std::vector<std::uint32_t> threads_with_intent(int page, std::uint32_t first, std::uint32_t end) {

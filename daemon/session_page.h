@@ -40,6 +40,9 @@ std::uint32_t threads_used(int page);
 // Records of threads `first` to `first + most - 1` that were ever used; fewer at the end.
 std::vector<ThreadSeen> read_threads(int page, std::uint32_t first, std::uint32_t most);
 
+// Whether one of the threads below `end` has something in flight.
+bool has_intent(int page, std::uint32_t end);
+
 // `visit(thread, record)` of the threads `first` to `end - 1` that have something in flight; the
 // record itself, mapped. The session must be over: while this runs, its page looks mapped.
 template <typename Visit>

@@ -24,11 +24,8 @@ namespace {
 using protocol::error;
 using protocol::UniqueFd;
 
-// Objects recovered or references dropped before others get their turn: well below a millisecond.
-constexpr int kAtOnce = 32;
-// And bytes of them that are looked at; and threads.
-constexpr std::uint64_t kBytesAtOnce = std::uint64_t{256} << 10;
-constexpr std::uint32_t kThreadsAtOnce = 16;
+// Threads of all sessions of an arena that are looked at, before it is said to be busy.
+constexpr std::uint32_t kThreadsLookedAt = 65'536;
 
 absl::Status no_descriptor(const char* what) {
   return error(absl::StatusCode::kResourceExhausted, "the manager cannot make a ", what, ": ",
@@ -210,33 +207,44 @@ Sessions::Step Sessions::next(Index slot) {
 
 // What the threads of the dead session were allocating; before the locks that they held, so that
 // what those cover stands still. Whether there are more threads to look at.
-bool Sessions::recover_intents(Index slot) {
+bool Sessions::recover_intents(Index slot, Turn& turn) {
   Runtime& session = runtime(slot);
   // Who could write no object allocated nothing: a reader's page may say what it likes.
   if (session.to_recover.empty()) return false;
   ArenaMemory* const memory = memories_.find(record(slot).arena);
   const std::uint32_t end = threads_used(session.page.fd());
-  if (memory == nullptr || session.next_thread >= end) return false;
-  const std::uint32_t first = session.next_thread;
-  session.next_thread = std::min(end, first + kThreadsAtOnce);
+  if (memory == nullptr) return false;
   const memory::Reaches reaches{
       .reaches =
           [](void* objects, std::uint64_t id, std::uint32_t part, std::uint64_t block) {
-            const auto& known = *static_cast<const Objects*>(objects);
-            const Index index = known.get(id);
-            return index != 0 && part == 0 && known.record(index).block == block;
+            return static_cast<const Objects*>(objects)->reaches(id, part, block);
           },
       .context = &objects_};
-  const absl::Status status = for_each_intent(
-      session.page.fd(), first, session.next_thread,
-      [&](std::uint32_t thread, memory::ThreadRecord& record) {
-        memory->recover_intents(record, memory::owner_of(static_cast<std::uint16_t>(slot), thread),
-                                reaches);
-      });
-  if (!status.ok()) {
+  // One thread a step: what it notes may be all of the arena, five times.
+  while (session.next_thread < end && turn.step()) {
+    const std::uint32_t first = session.next_thread++;
+    const absl::Status status = for_each_intent(
+        session.page.fd(), first, session.next_thread,
+        [&](std::uint32_t thread, memory::ThreadRecord& record) {
+          memory->recover_intents(
+              record, memory::owner_of(static_cast<std::uint16_t>(slot), thread), reaches);
+        });
+    if (status.ok()) continue;
     log_(Level::kWarning, "session.recovery", {{"session", id(slot)}, {"why", status.message()}});
   }
   return session.next_thread < end;
+}
+
+bool Sessions::allocates(Index arena) const {
+  std::uint32_t left = kThreadsLookedAt;
+  for (Index slot = 1; slot < catalog_.sessions.end(); ++slot) {
+    if (!catalog_.sessions.in_use(slot) || record(slot).arena != arena) continue;
+    const int page = runtimes_[slot].page.fd();
+    const std::uint32_t end = threads_used(page);
+    if (end > left || has_intent(page, end)) return true;
+    left -= end;
+  }
+  return false;
 }
 
 void Sessions::recover_object(Index slot, Index object) {
@@ -258,17 +266,15 @@ void Sessions::recover_object(Index slot, Index object) {
         {"pid", record(slot).pid}});
 }
 
-bool Sessions::recover_some(Index slot) {
+bool Sessions::recover_some(Index slot, Turn turn) {
   Runtime& session = runtime(slot);
   watches_.end_session(slot);
-  if (recover_intents(slot)) return true;
-  if (objects_.end_of_creator(slot, kAtOnce)) return true;
-  std::uint64_t bytes = 0;
-  for (int i = 0; i < kAtOnce && bytes < kBytesAtOnce && !session.to_recover.empty(); ++i) {
+  if (recover_intents(slot, turn)) return true;
+  if (objects_.end_of_creator(slot, turn)) return true;
+  while (!session.to_recover.empty() && turn.step()) {
     // The dead session's own reference keeps the object there.
     const Index object = session.to_recover.back();
     session.to_recover.pop_back();
-    bytes += objects_.recovery_bytes(object);
     recover_object(slot, object);
   }
   session.recovering = !session.to_recover.empty();
@@ -276,8 +282,8 @@ bool Sessions::recover_some(Index slot) {
   return session.recovering;
 }
 
-bool Sessions::drain_some(Index slot) {
-  for (int i = 0; i < kAtOnce; ++i) {
+bool Sessions::drain_some(Index slot, Turn turn) {
+  while (turn.step()) {
     const Index object = ledger_.any_of(slot);
     if (object == 0) {
       const std::uint64_t session = id(slot);

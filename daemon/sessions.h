@@ -19,6 +19,7 @@
 #include "daemon/accounts.h"
 #include "daemon/arena_memory.h"
 #include "daemon/catalog.h"
+#include "daemon/clock.h"
 #include "daemon/identity.h"
 #include "daemon/ledger.h"
 #include "daemon/log.h"
@@ -79,14 +80,18 @@ class Sessions {
   };
   Step next(Index slot);
 
+  // Whether a thread of a session of the arena has something in flight there, as their pages say;
+  // also if there are too many threads to look at them all.
+  [[nodiscard]] bool allocates(Index arena) const;
+
   [[nodiscard]] bool is_quarantined(Index slot) { return runtime(slot).quarantined; }
   // Whether the page is no longer mapped, so that there is a next step.
   bool leave_quarantine(Index slot);
 
   // Each does a little, so that one session cannot keep others waiting; whether more is to do.
   // What must not wait for the references: its names, and what its process held in shared memory.
-  bool recover_some(Index slot);
-  bool drain_some(Index slot);
+  bool recover_some(Index slot, Turn turn = Turn(kAtOnce));
+  bool drain_some(Index slot, Turn turn = Turn(kAtOnce));
 
   [[nodiscard]] SessionRecord& record(Index slot) { return catalog_.sessions[slot]; }
   [[nodiscard]] const SessionRecord& record(Index slot) const { return catalog_.sessions[slot]; }
@@ -109,6 +114,10 @@ class Sessions {
   [[nodiscard]] std::uint32_t sessions_max() const { return sessions_max_; }
 
  private:
+  // Objects recovered, names or references dropped, threads looked at, before others get their
+  // turn.
+  static constexpr int kAtOnce = 32;
+
   struct Runtime {
     protocol::UniqueFd pidfd;
     protocol::UniqueFd life;  // read end
@@ -126,7 +135,7 @@ class Sessions {
 
   Runtime& runtime(Index slot);
   bool maps_page(Index slot);
-  bool recover_intents(Index slot);
+  bool recover_intents(Index slot, Turn& turn);
   void recover_object(Index slot, Index object);
   void set_state(Index slot, SessionState state);
 

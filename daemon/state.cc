@@ -15,6 +15,8 @@ namespace {
 // For the listener, the log, the loop itself, and what is open for an instant.
 constexpr std::uint64_t kOwnDescriptors = 64;
 constexpr std::uint64_t kDescriptorsPerSession = 4;
+// Objects whose waiters are woken at the end, before others get their turn.
+constexpr int kClosedAtOnce = 256;
 
 }  // namespace
 
@@ -46,6 +48,7 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
       tokens(catalog, objects),
       sessions(catalog, ledger, objects, memories, watches, accounts, log, budget.sessions),
       slow_waits(catalog, sessions, objects, log, options.slow_wait_ms) {
+  memories.ask_whether_busy([this](Index arena) { return sessions.allocates(arena); });
   // The table of arenas is empty and the name is good: this cannot fail.
   (void)arenas.create({.name = kDefaultArena,
                        .mode = options.default_mode,
@@ -55,9 +58,12 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
                       wall_ns());
 }
 
-void State::close_arenas() {
-  objects.close_arenas();
-  watches.check_all();
+bool State::close_some() {
+  memories.close();
+  Turn turn(kClosedAtOnce);
+  if (!objects_closed_ && objects.close_some(turn)) return true;
+  objects_closed_ = true;
+  return watches.check_some();
 }
 
 }  // namespace shoal::daemon

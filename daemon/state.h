@@ -12,7 +12,6 @@
 #include "daemon/catalog.h"
 #include "daemon/ledger.h"
 #include "daemon/log.h"
-#include "daemon/memory_gauge.h"
 #include "daemon/objects.h"
 #include "daemon/options.h"
 #include "daemon/segment.h"
@@ -21,6 +20,7 @@
 #include "daemon/slow_waits.h"
 #include "daemon/tokens.h"
 #include "daemon/watches.h"
+#include "schemas/memory_gauge.h"
 
 namespace shoal::daemon {
 
@@ -50,7 +50,7 @@ class State {
 
   Log& log;
   Catalog catalog;
-  MemoryGauge gauge;
+  protocol::MemoryGauge gauge;
   SegmentStore store;
   Accounts accounts;
   Arenas arenas;
@@ -64,7 +64,15 @@ class State {
 
   // The end of the manager, as far as clients sleep in shared memory: they wake, and every call in
   // an arena says UNAVAILABLE from then on.
-  void close_arenas();
+  // Does some of it; whether there is more.
+  bool close_some();
+  void close_arenas() {
+    while (close_some()) {
+    }
+  }
+
+ private:
+  bool objects_closed_ = false;
 };
 
 }  // namespace shoal::daemon

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "memory/layout.h"
@@ -65,6 +66,23 @@ bool is_armed(const memory::ObjectView& object) {
 
 }  // namespace
 
+Watches::Change Watches::change_of(Index object) const {
+  const memory::Descriptor& d = *objects_.view(object).descriptor;
+  return {.event = d.event.load() & ~memory::kSignals, .token = d.token.load()};
+}
+
+// Whether a change of it may not have been told to all who watch. The bit tells of the last one;
+// but where several watch, another may have set it again since. Whoever does so has found the event
+// moved on, or the lock taken anew.
+bool Watches::has_news(Index object) const {
+  if (!is_armed(objects_.view(object))) return true;
+  const auto first = events_.lower_bound({object, 0});
+  const bool several = first != events_.end() && std::next(first) != events_.end() &&
+                       std::next(first)->first.first == object;
+  const auto told = told_.find(object);
+  return several && told != told_.end() && told->second != change_of(object);
+}
+
 Watches::Watches(const Catalog& catalog, Objects& objects, Log& log, std::uint32_t watches_max)
     : catalog_(catalog), objects_(objects), log_(log), watches_max_(watches_max) {
   Interrupter::install();
@@ -107,6 +125,10 @@ absl::StatusOr<UniqueFd> Watches::add(Index slot, Index object, bool may_use_all
                    "the manager cannot make an eventfd: ", std::strerror(errno),
                    "; raise its limit of descriptors (ulimit -n)");
     }
+    // Those who watch it already must not miss a change because it is armed for one more.
+    const bool first = !told_.contains(object);
+    if (!first && has_news(object)) tell_all(object);
+    if (first) told_[object] = change_of(object);
     found = events_.emplace(key, std::move(event)).first;
     by_session_.insert({slot, object});
     ++count_of_session_[slot];
@@ -126,6 +148,8 @@ void Watches::forget(Key object_and_slot) {
   const auto [object, slot] = object_and_slot;
   if (events_.erase(object_and_slot) == 0) return;
   by_session_.erase({slot, object});
+  const auto left = events_.lower_bound({object, 0});
+  if (left == events_.end() || left->first.first != object) told_.erase(object);
   const auto session = count_of_session_.find(slot);
   if (--session->second == 0) count_of_session_.erase(session);
   const auto uid = count_of_uid_.find(catalog_.sessions[slot].uid);
@@ -154,6 +178,8 @@ bool Watches::tell(const UniqueFd& event) const {
 // change yet.
 void Watches::tell_all(Index object) {
   auto at = events_.lower_bound({object, 0});
+  if (at == events_.end() || at->first.first != object) return;
+  told_[object] = change_of(object);
   std::vector<Key> blocked;
   for (; at != events_.end() && at->first.first == object; ++at) {
     if (!tell(at->second)) blocked.push_back(at->first);
@@ -176,15 +202,9 @@ bool Watches::check_some() {
     }
     const Index object = at->first.first;
     next_ = object + 1;
-    if (!is_armed(objects_.view(object))) tell_all(object);
+    if (has_news(object)) tell_all(object);
   }
   return true;
-}
-
-void Watches::check_all() {
-  next_ = 0;
-  while (check_some()) {
-  }
 }
 
 }  // namespace shoal::daemon

@@ -39,7 +39,6 @@ class Watches {
   void tell_all(Index object);
   // Checks some of all watched objects, from where it left off; whether there are more.
   bool check_some();
-  void check_all();
 
   [[nodiscard]] bool has(Index slot, Index object) const {
     return events_.contains(Key{object, slot});
@@ -50,6 +49,15 @@ class Watches {
 
  private:
   using Key = std::pair<Index, Index>;
+  // What a change of an object moves on.
+  struct Change {
+    std::uint32_t event = 0;  // its sequence
+    std::uint64_t token = 0;  // of the lock
+    bool operator==(const Change&) const = default;
+  };
+
+  [[nodiscard]] Change change_of(Index object) const;
+  [[nodiscard]] bool has_news(Index object) const;
 
   absl::Status check_limits(Index slot, bool may_use_all) const;
   [[nodiscard]] std::uint32_t of_session(Index slot) const;
@@ -62,6 +70,7 @@ class Watches {
   std::uint32_t watches_max_;
   absl::btree_map<Key, protocol::UniqueFd> events_;  // by object and slot
   absl::btree_set<Key> by_session_;                  // slot and object
+  absl::flat_hash_map<Index, Change> told_;          // up to where all who watch it were told
   absl::flat_hash_map<Index, std::uint32_t> count_of_session_;
   absl::flat_hash_map<uid_t, std::uint32_t> count_of_uid_;
   Index next_ = 0;  // object that check_some begins with

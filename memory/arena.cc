@@ -34,9 +34,12 @@ absl::Status not_yours(std::uint64_t block) {
 
 }  // namespace
 
-void lay_arena(std::byte* arena, const NewArena& fresh) {
-  auto& header = *reinterpret_cast<ArenaHeader*>(arena);
+namespace {
+
+ArenaHeader header_of(const NewArena& fresh) {
+  ArenaHeader header;
   std::memset(&header, 0, sizeof header);
+  header.magic = kArenaMagic;
   header.layout = fresh.layout;
   header.features_incompat = kFeaturesIncompat;
   header.features_ro_compat = kFeaturesRoCompat;
@@ -45,7 +48,44 @@ void lay_arena(std::byte* arena, const NewArena& fresh) {
   header.arena = fresh.id;
   header.manager = fresh.manager;
   header.quota_chunks.store(fresh.quota_chunks);
-  std::atomic_ref<std::uint64_t>(header.magic).store(kArenaMagic, std::memory_order_release);
+  return header;
+}
+
+// Nobody but the manager changes the header's words up to here.
+constexpr std::size_t kIdentityBytes = offsetof(ArenaHeader, closed);
+
+}  // namespace
+
+void lay_arena(std::byte* arena, const NewArena& fresh) {
+  ArenaHeader laid = header_of(fresh);
+  laid.magic = 0;
+  std::memcpy(arena, &laid, sizeof laid);
+  (void)mend_arena(arena, fresh);
+}
+
+bool mend_arena(std::byte* arena, const NewArena& now) {
+  ArenaHeader right = header_of(now);
+  bool mended = false;
+  // From the last to the first: the magic is right when all else is.
+  for (std::size_t at = kIdentityBytes; at > 0;) {
+    at -= sizeof(std::uint64_t);
+    std::uint64_t value = 0;
+    std::memcpy(&value, reinterpret_cast<const std::byte*>(&right) + at, sizeof value);
+    const std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(arena + at));
+    if (word.load(std::memory_order_relaxed) == value) continue;
+    word.store(value, std::memory_order_release);
+    mended = true;
+  }
+  auto& header = *reinterpret_cast<ArenaHeader*>(arena);
+  if (header.closed.load() != 0) {
+    header.closed.store(0);
+    mended = true;
+  }
+  if (header.quota_chunks.load() != now.quota_chunks) {
+    header.quota_chunks.store(now.quota_chunks);
+    mended = true;
+  }
+  return mended;
 }
 
 ThreadRecord* manager_record(std::byte* arena) {

@@ -101,6 +101,13 @@ struct Reaches {
   void* context = nullptr;
 };
 
+// Whether the object at this index is no more: its blocks may go. Also asked about indexes that
+// were never used.
+struct Gone {
+  bool (*gone)(void* context, std::uint32_t index) = nullptr;
+  void* context = nullptr;
+};
+
 // Whether some thread of some session has an intent.
 struct Busy {
   bool (*busy)(void* context) = nullptr;
@@ -143,6 +150,10 @@ struct NewArena {
   std::uint64_t quota_chunks = 0;
 };
 void lay_arena(std::byte* arena, const NewArena& fresh);
+// Writes again what the manager alone may change there, where somebody else did; not what is
+// derived. Whether there was something: recount() then. `now` as it was laid, with the quota of
+// now.
+bool mend_arena(std::byte* arena, const NewArena& now);
 
 // Where the manager notes its own intents: Caller{.owner = owner_of(kManagerSlot, kManagerThread),
 // .record = manager_record(arena)}. A new manager recovers them as a dead thread's.
@@ -180,9 +191,10 @@ class ArenaMemory {
   // used_chunks may be too high now, so recount() when it is quiet.
   bool recover_intents(ThreadRecord& record, std::uint32_t owner, Reaches reaches);
 
-  // Frees all blocks of the object at this index, looking at no more than `slice` chunks from
-  // `cursor` (0 at first) on, which it moves. True: done. The object is destroyed, nobody uses it.
-  bool free_all(std::uint32_t index, std::uint32_t& cursor, std::uint32_t slice);
+  // Frees all blocks of the objects that are gone, looking at no more than `slice` chunks from
+  // `cursor` (0 at first) on, which it moves. True: done, for those that were gone at the first
+  // call. They are destroyed, nobody uses them.
+  bool free_all(Gone gone, std::uint32_t& cursor, std::uint32_t slice);
 
   // Mends used_chunks. False: somebody allocated meanwhile, nothing was changed.
   bool recount(Busy busy);

@@ -78,10 +78,10 @@ std::uint32_t ArenaMemory::recover_claim(Place place, std::uint32_t owner, Block
   return freed;
 }
 
-bool ArenaMemory::free_all(std::uint32_t index, std::uint32_t& cursor, std::uint32_t slice) {
+bool ArenaMemory::free_all(Gone gone, std::uint32_t& cursor, std::uint32_t slice) {
   const auto free_owned = [&](Word64& place) {
     std::uint64_t word = place.load();
-    return block_state(word) == BlockState::kOwned && block_object(word) == index &&
+    return block_state(word) == BlockState::kOwned && gone.gone(gone.context, block_object(word)) &&
            place.change(word, free_word(word));
   };
   const std::uint32_t ever = chunks_ever_used();

@@ -36,11 +36,25 @@ enum class ObjectKind : std::uint16_t {
   kBarrier = 10,
   kCell = 11,
   kArray = 12,
+  kDict = 13,
+  kTypedDict = 14,
+  kList = 15,
+  kNamespace = 16,
 };
 
 inline constexpr bool is_arena_kind(std::uint16_t kind) {
   return kind >= static_cast<std::uint16_t>(ObjectKind::kLock) &&
-         kind <= static_cast<std::uint16_t>(ObjectKind::kArray);
+         kind <= static_cast<std::uint16_t>(ObjectKind::kNamespace);
+}
+
+// Kinds whose writers take blocks from the arena themselves: only its tables say what such an
+// object has. Of the others, all there is is the one block that the manager made.
+inline constexpr bool is_container_kind(std::uint16_t kind) {
+  return kind >= static_cast<std::uint16_t>(ObjectKind::kDict) &&
+         kind <= static_cast<std::uint16_t>(ObjectKind::kNamespace);
+}
+inline constexpr bool is_container(ObjectKind kind) {
+  return is_container_kind(static_cast<std::uint16_t>(kind));
 }
 
 // ---- object flags ----

@@ -22,8 +22,8 @@ std::uint32_t free_word(std::uint32_t seen, int wake) {
 
 }  // namespace
 
-Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Deadline deadline) {
-  Word32& word = lock.descriptor->lock;
+Result acquire_slow(const ObjectView& lock, Word32& word, Caller& caller, Purpose purpose,
+                    Deadline deadline) {
   const std::uint32_t mine = caller.owner << 2;
   const auto is_free = [&] { return owner_in(word.load(std::memory_order_relaxed)) == 0; };
   std::uint32_t slept = 0;  // kWaiters from the first sleep on: others may sleep, too
@@ -53,8 +53,8 @@ Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Dea
   }
 }
 
-Result release_slow(const ObjectView& lock, Caller& caller, std::uint32_t seen, int wake) {
-  Word32& word = lock.descriptor->lock;
+Result release_slow(const ObjectView& lock, Word32& word, Caller& caller, std::uint32_t seen,
+                    int wake) {
   for (;;) {
     if (lock.is_stale()) return Result::kStale;
     const bool may =
@@ -84,20 +84,24 @@ Result mark_consistent(const ObjectView& lock, const Caller& caller) {
   return Result::kDone;
 }
 
+bool recover_word(Word32& word, std::uint16_t slot, int wake) {
+  std::uint32_t seen = word.load(std::memory_order_seq_cst);
+  bool held = false;
+  while (!held && slot_in(seen) == slot && !has_fault(Fault::kRecoverForgetsLock)) {
+    held = word.change(seen, free_word(seen, wake));
+  }
+  if (!has_fault(Fault::kRecoverForgetsWake)) futex_wake(word, wake);
+  return held;
+}
+
 void recover_lock(Descriptor& lock, std::uint16_t slot, int wake) {
-  std::uint32_t seen = lock.lock.load(std::memory_order_seq_cst);
-  while (slot_in(seen) == slot) {
-    if (has_fault(Fault::kRecoverForgetsLock)) break;
+  if (slot_in(lock.lock.load(std::memory_order_seq_cst)) == slot) {
     // First, so that whoever finds the lock free finds this, too. Again after a death of the
     // manager in between: the word still names the dead.
     if (!has_fault(Fault::kRecoverHidesDeath)) lock.abandoned.store(1, std::memory_order_relaxed);
     lock.depth.store(0, std::memory_order_relaxed);
-    if (lock.lock.change(seen, free_word(seen, wake))) {
-      lock.recoveries.add(1);
-      break;
-    }
   }
-  if (!has_fault(Fault::kRecoverForgetsWake)) futex_wake(lock.lock, wake);
+  if (recover_word(lock.lock, slot, wake)) lock.recoveries.add(1);
 }
 
 SHOAL_VARIANT_END

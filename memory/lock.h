@@ -33,8 +33,11 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-Result acquire_slow(const ObjectView& lock, Caller& caller, Purpose purpose, Deadline deadline);
-Result release_slow(const ObjectView& lock, Caller& caller, std::uint32_t seen, int wake);
+// `word`: the lock word, which is the descriptor's or another one of the object's.
+Result acquire_slow(const ObjectView& lock, Word32& word, Caller& caller, Purpose purpose,
+                    Deadline deadline);
+Result release_slow(const ObjectView& lock, Word32& word, Caller& caller, std::uint32_t seen,
+                    int wake);
 
 // For who holds it.
 inline Acquisition begin_holding(Descriptor& lock) {
@@ -52,7 +55,7 @@ inline Result acquire_word(const ObjectView& lock, Caller& caller, Purpose purpo
   std::uint32_t free = 0;
   if (d->lock.change(free, caller.owner << 2)) [[likely]]
     return Result::kDone;
-  return acquire_slow(lock, caller, purpose, deadline);
+  return acquire_slow(lock, d->lock, caller, purpose, deadline);
 }
 
 inline Result acquire(const ObjectView& lock, Caller& caller, Deadline deadline,
@@ -72,7 +75,7 @@ inline Result release(const ObjectView& lock, Caller& caller) {
   std::uint32_t seen = caller.owner << 2;
   if (lock.descriptor->lock.change(seen, 0)) [[likely]]
     return Result::kDone;
-  return release_slow(lock, caller, seen, 1);
+  return release_slow(lock, lock.descriptor->lock, caller, seen, 1);
 }
 
 // ---- RLock: the owner is the thread, and counts ----
@@ -123,6 +126,10 @@ Result mark_consistent(const ObjectView& lock, const Caller& caller);
 
 // Nothing of the dead `slot` stays in the word; one of those who wait is woken, in any case.
 void recover_lock(Descriptor& lock, std::uint16_t slot, int wake);
+
+// The last step of it: the word is free if `slot` had it, and somebody is woken in any case. True:
+// `slot` had it.
+bool recover_word(Word32& word, std::uint16_t slot, int wake);
 
 SHOAL_VARIANT_END
 

@@ -19,6 +19,9 @@ enum class [[nodiscard]] Result : std::uint8_t{
     kExhausted,  // no cell is free
     kOverflow,   // a count at its limit
     kDiffers,    // a lost compare-and-exchange
+    kAbsent,     // no such key or element
+    kPresent,    // such a key already
+    kDamaged,    // the object's bytes are not what they must be
 };
 
 struct ObjectView {

@@ -7,6 +7,7 @@
 #include "memory/barrier.h"
 #include "memory/cell.h"
 #include "memory/condition.h"
+#include "memory/dict_layout.h"
 #include "memory/lock.h"
 #include "memory/semaphore.h"
 #include "memory/shared_copy.h"
@@ -18,13 +19,6 @@ namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
 
 namespace {
-
-// Everybody looks again, whether or not the waiters bit stands: the dead process may have cleared
-// it and not woken anybody yet.
-void announce_to_all(Descriptor& object) {
-  (void)advance(object.event);
-  futex_wake(object.event, kEverybody);
-}
 
 std::uint64_t memory_of(ObjectKind kind, std::uint16_t flags, std::uint64_t parameter) {
   switch (kind) {
@@ -46,6 +40,12 @@ std::uint64_t memory_of(ObjectKind kind, std::uint16_t flags, std::uint64_t para
 }
 
 }  // namespace
+
+// The dead process may have cleared the bit and not woken anybody yet.
+void announce_to_all(const ObjectView& object) {
+  (void)advance(object.descriptor->event);
+  futex_wake(object.descriptor->event, kEverybody);
+}
 
 std::uint64_t block_bytes(ObjectKind kind, std::uint16_t flags, std::uint64_t parameter) {
   const std::uint64_t bytes = memory_of(kind, flags, parameter);
@@ -70,6 +70,20 @@ ObjectView view_of(std::byte* arena, std::uint64_t id, ObjectKind kind, std::uin
   return view;
 }
 
+namespace {
+
+// A container is laid empty: no block until somebody puts something.
+void lay_container(Descriptor& descriptor, const NewObject& object) {
+  auto& dict = reinterpret_cast<DictDescriptor&>(descriptor);
+  std::memset(reinterpret_cast<std::byte*>(&descriptor) + offsetof(DictDescriptor, seed), 0,
+              kDescriptorBytes - offsetof(DictDescriptor, seed));
+  dict.seed[0] = object.seed[0];
+  dict.seed[1] = object.seed[1];
+  dict.first.depth.store(1);
+}
+
+}  // namespace
+
 void lay_object(std::byte* arena, const NewObject& object) {
   const ObjectView view =
       view_of(arena, object.id, object.kind, object.flags, object.parameter, object.block);
@@ -90,6 +104,7 @@ void lay_object(std::byte* arena, const NewObject& object) {
   d.value.store(0);
   d.hint.store(0);
   for (Word64& word : d.words) word.store(0);
+  if (is_container(object.kind)) lay_container(d, object);
   const bool counts =
       object.kind == ObjectKind::kSemaphore || object.kind == ObjectKind::kBoundedSemaphore;
   if (counts && view.has(kFlagPlain)) d.value.store(object.parameter);
@@ -132,7 +147,7 @@ void recover_object(const ObjectView& object, Caller& manager, std::uint16_t slo
     default:
       recover_lock(d, slot, 1);
   }
-  announce_to_all(d);
+  announce_to_all(object);
 }
 
 void retire_object(const ObjectView& object) {
@@ -141,7 +156,7 @@ void retire_object(const ObjectView& object) {
   // Every word that somebody may sleep on changes, so that nobody falls asleep on it afterwards.
   (void)d.lock.exchange(std::uint32_t{kSlotGone} << (kThreadBits + 2));
   futex_wake(d.lock, kEverybody);
-  announce_to_all(d);
+  announce_to_all(object);
   if (object.kind != ObjectKind::kCondition) return;
   for (std::uint32_t i = 0; i < object.count; ++i) {
     // Empty or not: a manager that died here may have emptied it and not woken anybody.

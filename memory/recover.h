@@ -24,6 +24,7 @@ struct NewObject {
   std::uint64_t parameter = 0;
   std::uint64_t block = 0;             // offset in the arena, of zeroed bytes; 0: none needed
   std::span<const std::byte> initial;  // a Cell's value
+  std::uint64_t seed[2] = {};          // of a container's hash
 };
 
 // Bytes that an object needs beside its descriptor; 0: it fits there.
@@ -40,6 +41,9 @@ void lay_object(std::byte* arena, const NewObject& object);
 // Nothing of `slot` stays held in the object, and whoever it was about to wake is woken. `died`:
 // it did not merely give its last reference back.
 void recover_object(const ObjectView& object, Caller& manager, std::uint16_t slot, bool died);
+
+// Everybody who waits for a change looks again, whether or not the waiters bit stands.
+void announce_to_all(const ObjectView& object);
 
 // The object is no more: every call on it says so, and who sleeps in one wakes.
 void retire_object(const ObjectView& object);

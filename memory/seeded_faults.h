@@ -45,6 +45,13 @@ enum class Fault {
   kSlabIgnoresClaims,      // a slab is given back whatever its cells say
   kClaimIgnoresClosing,    // a cell is claimed without a second look at its chunk
   kDirtyBlockGiven,        // a block that was used before is not zeroed
+
+  // Dict.
+  kTailAfterSlot,      // the end of the log is moved only when the entry is visible
+  kNoRecount,          // derived fields of a dead writer's shard stay as they are
+  kHalfSplitStays,     // a shard that a dead writer was splitting off stays
+  kOldBlockForgotten,  // a block that was replaced is not freed
+  kEraseLeavesGap,     // a slot that others were looked for past becomes empty
 };
 
 SHOAL_VARIANT_BEGIN

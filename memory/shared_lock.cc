@@ -102,7 +102,7 @@ Result release_exclusive(const ObjectView& lock, Caller& caller) {
   d.depth.store(0, std::memory_order_relaxed);
   seen = caller.owner << 2;
   if (d.lock.change(seen, 0)) return Result::kDone;
-  return release_slow(lock, caller, seen, kEverybody);
+  return release_slow(lock, lock.descriptor->lock, caller, seen, kEverybody);
 }
 
 Result acquire_shared(const ObjectView& lock, Caller& caller, Deadline deadline,

@@ -5,6 +5,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <ostream>
+#include <utility>
+
+#include "memory/bigint.h"
 
 namespace shoal {
 namespace {
@@ -59,15 +62,93 @@ std::string quoted(std::string_view text, bool escape_high) {
   return out;
 }
 
+void append(std::string& out, const Value& value, int depth);
+
+// The items between the brackets, or "..." where they lie too deep.
+void append_items(std::string& out, const Value& value, int depth) {
+  if (depth == 0) {
+    out += "...";
+    return;
+  }
+  std::string_view separator;
+  for (const Value& item : value.items()) {
+    out += std::exchange(separator, ", ");
+    append(out, item, depth - 1);
+  }
+  for (const ValueEntry& entry : value.entries()) {
+    out += std::exchange(separator, ", ");
+    append(out, entry.key, depth - 1);
+    out += ": ";
+    append(out, entry.value, depth - 1);
+  }
+}
+
+void append_holder(std::string& out, const Value& value, int depth) {
+  if (value.is_set() && value.items().empty()) {
+    out += "set()";
+    return;
+  }
+  out += value.is_list() ? '[' : value.is_tuple() ? '(' : '{';
+  append_items(out, value, depth);
+  if (value.is_tuple() && value.items().size() == 1) out += ',';
+  out += value.is_list() ? ']' : value.is_tuple() ? ')' : '}';
+}
+
+void append_sized(std::string& out, std::string_view what, std::size_t bytes) {
+  out += '<';
+  out += what;
+  out += ", " + std::to_string(bytes) + " bytes>";
+}
+
+void append(std::string& out, const Value& value, int depth) {
+  switch (value.kind()) {
+    case ValueKind::kNone:
+      out += "None";
+      break;
+    case ValueKind::kBool:
+      out += *value.as_bool() ? "True" : "False";
+      break;
+    case ValueKind::kInt:
+      out += std::to_string(*value.as_int());
+      break;
+    case ValueKind::kBigInt:
+      out += memory::big_int_text(value.as_big_int()->view());
+      break;
+    case ValueKind::kDouble:
+      out += repr(*value.as_double());
+      break;
+    case ValueKind::kString:
+      out += quoted(*value.as_string(), false);
+      break;
+    case ValueKind::kBytes:
+      out += 'b' + quoted(value.as_bytes()->view(), true);
+      break;
+    case ValueKind::kList:
+    case ValueKind::kTuple:
+    case ValueKind::kSet:
+    case ValueKind::kMap:
+      append_holder(out, value, depth);
+      break;
+    case ValueKind::kOpaque:
+      if (const Opaque* opaque = value.as_opaque()) {
+        append_sized(out, "opaque " + quoted(opaque->tag, false), opaque->bytes.size());
+      }
+      break;
+    case ValueKind::kReference:
+      out += "<object " + std::to_string(*value.as_reference()) + '>';
+      break;
+    default:
+      append_sized(out, "value of kind " + std::to_string(static_cast<int>(value.kind())),
+                   value.as_unknown()->size());
+  }
+}
+
 }  // namespace
 
 std::string Value::to_string() const {
-  if (const bool* truth = as_bool()) return *truth ? "True" : "False";
-  if (const std::int64_t* number = as_int()) return std::to_string(*number);
-  if (const double* number = as_double()) return repr(*number);
-  if (const std::string* text = as_string()) return quoted(*text, false);
-  if (const Bytes* bytes = as_bytes()) return quoted(bytes->view(), true).insert(0, 1, 'b');
-  return "None";
+  std::string out;
+  append(out, *this, kDepthMax);
+  return out;
 }
 
 std::ostream& operator<<(std::ostream& out, const Value& value) { return out << value.to_string(); }

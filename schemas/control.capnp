@@ -26,6 +26,11 @@ enum Kind {
   barrier @10;
   cell @11;
   array @12;
+  # Containers: their memory is allocated by whoever changes them.
+  dict @13;
+  typedDict @14;
+  list @15;
+  namespace @16;
 }
 
 enum Lifetime {

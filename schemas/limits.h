@@ -44,6 +44,15 @@ inline constexpr std::uint32_t kSharersMax = kSessionsMax;  // processes that re
 inline constexpr std::uint32_t kWaitersMax = 4'096;         // threads in one condition
 inline constexpr std::uint64_t kCellBytesMax = std::uint64_t{16} << 10;
 
+// ---- values and keys of dicts and lists, encoded ----
+inline constexpr std::size_t kValueBytesMax = std::size_t{1} << 30;
+inline constexpr int kValueDepthMax = 100;  // shoal::Value::kDepthMax
+// Values inside one value, at any depth.
+inline constexpr std::size_t kValueElementsMax = std::size_t{1} << 25;
+// A string or bytes inside a list, tuple, set, map or opaque value: what Cap'n Proto can hold.
+inline constexpr std::size_t kNestedTextBytesMax = (std::size_t{1} << 29) - 2;
+inline constexpr std::size_t kKeyBytesMax = 8'192;
+
 // What all share, one uid other than root and the manager's may use up to a part: an n-th.
 enum class Shared : std::uint32_t {
   kObjects = 2,

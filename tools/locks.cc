@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -19,15 +21,27 @@
 namespace shoal::tools {
 namespace {
 
-const LockSeen* find_lock(const Inspector& seen, std::uint64_t manager, std::uint64_t object) {
-  const auto at = std::ranges::find_if(seen.locks(), [&](const LockSeen& lock) {
-    return lock.manager == manager && lock.object == object;
-  });
-  return at == seen.locks().end() ? nullptr : &*at;
+// What each thread waits for.
+using ThreadKey = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;
+using Waits = std::map<ThreadKey, const WaitSeen*>;
+
+ThreadKey key_of(const ThreadSeen& thread) {
+  return {thread.manager, thread.session, thread.thread};
+}
+
+Waits waits_of(const Inspector& seen) {
+  Waits waits;
+  for (const WaitSeen& wait : seen.waits()) waits.try_emplace(key_of(wait.thread), &wait);
+  return waits;
+}
+
+const WaitSeen* find_wait(const Waits& waits, const ThreadSeen& thread) {
+  const auto at = waits.find(key_of(thread));
+  return at == waits.end() ? nullptr : at->second;
 }
 
 std::string text_of(const Inspector& seen, std::uint64_t manager, std::uint64_t object) {
-  const LockSeen* lock = find_lock(seen, manager, object);
+  const LockSeen* lock = seen.find(manager, object);
   return object_text(seen, manager, object, lock ? std::optional(lock->kind) : std::nullopt);
 }
 
@@ -69,13 +83,13 @@ std::string locks_table(const Inspector& seen, const std::vector<LockSeen>& lock
   return table.text();
 }
 
-Json lock_json(const LockSeen& lock) {
+Json lock_json(const LockSeen& lock, Waiters waiters) {
   Json json;
   json["id"] = json_integer(lock.object);
   json["name"] = lock.name.empty() ? Json(nullptr) : Json(lock.name);
   json["arena"] = lock.arena_name.empty() ? Json(nullptr) : Json(lock.arena_name);
   json["kind"] = kind_name(lock.kind);
-  add_json(json, lock);
+  add_json(json, lock, waiters);
   json["manager"] = json_integer(lock.manager);
   return json;
 }
@@ -86,7 +100,7 @@ Json deadlock_json(const Inspector& seen, const Deadlock& deadlock) {
   Json& path = json["path"] = Json::array();
   for (const DeadlockStep& step : deadlock.steps) {
     Json row = thread_json(step.thread);
-    const LockSeen* lock = find_lock(seen, step.thread.manager, step.object);
+    const LockSeen* lock = seen.find(step.thread.manager, step.object);
     row["purpose"] = purpose_name(step.purpose);
     Json& object = row["waits_for"];
     object["id"] = json_integer(step.object);
@@ -111,41 +125,36 @@ std::string deadlock_text(const Inspector& seen, const Deadlock& deadlock) {
 }
 
 // ", which waits for Lock "b"": one more step of the way.
-std::string next_step(const Inspector& seen, const LockSeen& lock) {
-  if (!lock.holder || lock.holder->thread == 0) return {};
-  for (const WaitSeen& wait : seen.waits()) {
-    if (wait.thread.manager != lock.manager || wait.thread.session != lock.holder->session ||
-        wait.thread.thread != lock.holder->thread) {
-      continue;
-    }
-    return absl::StrCat(", which waits for ", text_of(seen, lock.manager, wait.object));
-  }
-  return {};
+std::string next_step(const Inspector& seen, const Waits& waits, const LockSeen& lock) {
+  const WaitSeen* const wait = lock.holder ? find_wait(waits, *lock.holder) : nullptr;
+  if (wait == nullptr) return {};
+  return absl::StrCat(", which waits for ", text_of(seen, lock.manager, wait->object));
 }
 
-std::string wait_text(const Inspector& seen, const WaitSeen& wait) {
+std::string wait_text(const Inspector& seen, const Waits& waits, const WaitSeen& wait) {
   const std::uint64_t manager = wait.thread.manager;
   std::string out = absl::StrCat(" waits for ", text_of(seen, manager, wait.object), " (",
                                  std::string(purpose_name(wait.purpose)), ")");
   if (wait.since != absl::InfinitePast()) absl::StrAppend(&out, ", since ", age_text(wait.since));
-  const LockSeen* lock = find_lock(seen, manager, wait.object);
+  const LockSeen* lock = seen.find(manager, wait.object);
   if (lock == nullptr) return out + ", which is not to be seen";
   if (lock->kind == Kind::kBarrier) {
     absl::StrAppend(&out, ", ", lock->arrived, " of ", lock->parameter, " arrived");
   } else if (lock->holder || !lock->holders.empty()) {
-    absl::StrAppend(&out, ", held by ", holders_text(*lock), next_step(seen, *lock));
+    absl::StrAppend(&out, ", held by ", holders_text(*lock), next_step(seen, waits, *lock));
   }
   return out;
 }
 
+// Without those who wait beside it, whom `locks` tells: it is told for each of them.
 Json why_json(const Inspector& seen, const ThreadSeen& thread, const WaitSeen* wait) {
   Json json = thread_json(thread);
   Json& waits_for = json["waits_for"] = nullptr;
   if (wait == nullptr) return json;
-  const LockSeen* lock = find_lock(seen, thread.manager, wait->object);
+  const LockSeen* lock = seen.find(thread.manager, wait->object);
   Json object;
   if (lock != nullptr) {
-    object = lock_json(*lock);
+    object = lock_json(*lock, Waiters::kLeftOut);
   } else {
     object["id"] = json_integer(wait->object);
   }
@@ -193,7 +202,7 @@ int list_locks(const Invocation& asked) {
   if (asked.json()) {
     Json json = json_answer();
     Json& list = json["locks"] = Json::array();
-    for (const LockSeen& lock : locks) list.push_back(lock_json(lock));
+    for (const LockSeen& lock : locks) list.push_back(lock_json(lock, Waiters::kAll));
     print_json(json);
   } else if (locks.empty()) {
     note("nothing is held, and nobody waits");
@@ -234,6 +243,7 @@ int why(const Invocation& asked) {
   const auto looked = look(asked, /*any_manager=*/true);
   if (!looked.ok()) return fail(looked.status());
   const Inspector& seen = looked->inspector;
+  const Waits waits = waits_of(seen);
   Json threads = Json::array();
   std::string lines;
   bool found = false;
@@ -241,14 +251,10 @@ int why(const Invocation& asked) {
     if (session.pid != pid) continue;
     found = true;
     for (const ThreadSeen& thread : session.threads) {
-      const auto wait = std::ranges::find_if(seen.waits(), [&](const WaitSeen& w) {
-        return w.thread.manager == thread.manager && w.thread.session == thread.session &&
-               w.thread.thread == thread.thread;
-      });
-      const bool waits = wait != seen.waits().end();
-      threads.push_back(why_json(seen, thread, waits ? &*wait : nullptr));
+      const WaitSeen* const wait = find_wait(waits, thread);
+      threads.push_back(why_json(seen, thread, wait));
       absl::StrAppend(&lines, thread_text(thread),
-                      waits ? wait_text(seen, *wait) : " waits for nothing", "\n");
+                      wait != nullptr ? wait_text(seen, waits, *wait) : " waits for nothing", "\n");
     }
   }
   if (!found) return fail(no_session(pid, seen));

@@ -153,15 +153,17 @@ Json wait_json(const WaitSeen& wait) {
   return json;
 }
 
-void add_json(Json& json, const LockSeen& lock) {
+void add_json(Json& json, const LockSeen& lock, Waiters waiters) {
   json["holder"] = lock.holder ? thread_json(*lock.holder) : Json(nullptr);
   json["token"] = json_integer(lock.token);
   json["abandoned"] = lock.abandoned;
   json["depth"] = lock.depth;
   Json& holders = json["held_by"] = Json::array();
   for (const HoldSeen& hold : lock.holders) holders.push_back(hold_json(hold));
-  Json& waiters = json["waiters"] = Json::array();
-  for (const WaitSeen& wait : lock.waiters) waiters.push_back(wait_json(wait));
+  if (waiters == Waiters::kAll) {
+    Json& all = json["waiters"] = Json::array();
+    for (const WaitSeen& wait : lock.waiters) all.push_back(wait_json(wait));
+  }
   const auto since = lock.since();
   json["since"] = since ? json_time(*since) : Json(nullptr);
   add_kind(json, lock);

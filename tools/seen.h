@@ -42,6 +42,7 @@ std::string holders_text(const LockSeen& lock);
 Json thread_json(const ThreadSeen& thread);
 Json wait_json(const WaitSeen& wait);
 // Adds holder, waiters and what else is to be told of its kind.
-void add_json(Json& json, const LockSeen& lock);
+enum class Waiters { kAll, kLeftOut };
+void add_json(Json& json, const LockSeen& lock, Waiters waiters = Waiters::kAll);
 
 }  // namespace shoal::tools

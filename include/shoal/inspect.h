@@ -136,8 +136,8 @@ struct DeadlockStep {
 };
 struct Deadlock {
   std::vector<DeadlockStep> steps = {};
-  // False: a hold in it belongs to a process, not a thread (permits, shared holds), or anyone may
-  // release it; and a thread that does not wait might.
+  // False: a hold in it belongs to a process, not a thread (a Lock, a SharedLock, permits), or
+  // anyone may release it; and a thread that is not stuck might.
   bool certain = true;
 };
 
@@ -161,10 +161,13 @@ class SHOAL_EXPORT Inspector {
   // and fills them in. May be repeated for more arenas. Takes as long as the client's timeout.
   absl::Status ask(const Client& client);
 
-  // Every object that is held or waited for.
+  // Every object that is held or waited for, by manager and id.
   [[nodiscard]] const std::vector<LockSeen>& locks() const;
   [[nodiscard]] const std::vector<WaitSeen>& waits() const;
   [[nodiscard]] const std::vector<SessionSeen>& sessions() const;
+
+  // The one of `locks()` with this id; null: it is neither held nor waited for.
+  [[nodiscard]] const LockSeen* find(std::uint64_t manager, std::uint64_t object) const;
 
   // One object, held or not; none if no process that may be read maps it.
   [[nodiscard]] std::optional<LockSeen> object(std::uint64_t manager, std::uint64_t id) const;

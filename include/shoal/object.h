@@ -30,6 +30,11 @@ enum class Kind : std::uint16_t {
   kBarrier = 10,
   kCell = 11,
   kArray = 12,
+  // Containers: container.h.
+  kDict = 13,
+  kTypedDict = 14,
+  kList = 15,
+  kNamespace = 16,
 };
 
 // "SharedMemory", "Lock", ...: the names of the types.

@@ -388,7 +388,8 @@ inline std::vector<SweptOperation> swept_operations() {
                  [](Swept& s) { s.recover(); }, no_intent, 0, true});
   const auto free_all = [](Swept& s) {
     std::uint32_t cursor = 0;
-    while (!s.memory.free_all(5, cursor, 2)) {
+    const memory::Gone gone{[](void*, std::uint32_t index) { return index == 5; }, nullptr};
+    while (!s.memory.free_all(gone, cursor, 2)) {
     }
   };
   all.push_back({"free all of an object",

@@ -131,6 +131,8 @@ TEST_F(ShoalctlLocks, TellsHolderWaitersAndWhetherTheHolderIsStopped) {
   ASSERT_THAT(threads, SizeIs(1));
   EXPECT_EQ(threads[0].at("waits_for").at("name"), "ledger");
   EXPECT_EQ(threads[0].at("waits_for").at("holder").at("pid"), first.pid());
+  // Who else waits for it would be told once for each thread.
+  EXPECT_FALSE(threads[0].at("waits_for").contains("waiters"));
 
   ::kill(first.pid(), SIGSTOP);
   EXPECT_TRUE(wait_until([&] { return row_with("ledger", 1)["holder"]["stopped"] == true; }));

@@ -174,13 +174,18 @@ class Fuzzer {
     words_.replace(message);
     daemon::Connection& connection = peers_[peer];
     const daemon::Index slot_before = connection.slot;
-    daemon::Answer answer;
+    auto handled = std::make_unique<daemon::Answer>();
     const kj::Maybe<kj::Exception> broken = kj::runCatchingExceptions([&] {
       capnp::FlatArrayMessageReader reader(
           kj::arrayPtr(reinterpret_cast<const capnp::word*>(message.data()), message.size()),
           protocol::reader_options(bytes.size()));
-      world_.service.handle(connection, reader.getRoot<wire::Request>(), answer);
+      world_.service.handle(connection, reader.getRoot<wire::Request>(), *handled);
+      while (handled->again) {
+        handled = std::make_unique<daemon::Answer>();
+        world_.service.handle(connection, reader.getRoot<wire::Request>(), *handled);
+      }
     });
+    daemon::Answer& answer = *handled;
     // A session that was resumed has one connection: the newest.
     daemon::Connection& other = peers_[1 - peer];
     if (connection.slot != slot_before && other.slot == connection.slot) connect(1 - peer);

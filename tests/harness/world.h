@@ -170,7 +170,12 @@ class TestClient {
     const kj::Maybe<kj::Exception> broken = kj::runCatchingExceptions([&] {
       capnp::FlatArrayMessageReader reader(message,
                                            protocol::reader_options(message.asBytes().size()));
-      world_.service.handle(connection_, reader.getRoot<wire::Request>(), *answer);
+      for (;;) {
+        world_.service.handle(connection_, reader.getRoot<wire::Request>(), *answer);
+        if (!answer->again) break;
+        ++partly_;
+        answer = std::make_unique<daemon::Answer>();
+      }
     });
     return Reply(std::move(answer), broken == nullptr);
   }
@@ -328,6 +333,8 @@ class TestClient {
   [[nodiscard]] daemon::Sessions::Secret secret() const {
     return world_.state.sessions.secret(connection_.slot);
   }
+  // How often a request of its was handled in part.
+  [[nodiscard]] int partly() const { return partly_; }
   [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
   void set_last_id(std::uint64_t id) { last_id_ = id; }
 
@@ -338,6 +345,7 @@ class TestClient {
   protocol::UniqueFd life_;
   daemon::Connection connection_;
   std::uint64_t last_id_ = 0;
+  int partly_ = 0;
 };
 
 }  // namespace shoal::test

@@ -81,7 +81,8 @@ void call_everything(TestArena& arena, std::mt19937_64& draw) {
   }
   (void)memory.recover_intents(*arena.manager.record, arena.manager.owner, reaches);
   std::uint32_t cursor = static_cast<std::uint32_t>(draw() % 9);
-  (void)memory.free_all(static_cast<std::uint32_t>(draw() % 4), cursor, 1000);
+  auto index = static_cast<std::uint32_t>(draw() % 4);
+  (void)memory.free_all(only(index), cursor, 1000);
   (void)arena.collect_all(draw() % 3);
   (void)memory.usage();
   (void)memory.recount({[](void*) { return false; }, nullptr});

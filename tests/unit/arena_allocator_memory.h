@@ -61,6 +61,12 @@ class GuardedBytes {
   std::byte* base_ = nullptr;
 };
 
+// Of one object alone, whose index outlives the call.
+inline memory::Gone only(std::uint32_t& index) {
+  return {[](void* wanted, std::uint32_t at) { return *static_cast<std::uint32_t*>(wanted) == at; },
+          &index};
+}
+
 class TestArena {
  public:
   explicit TestArena(std::uint32_t chunks)

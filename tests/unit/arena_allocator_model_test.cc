@@ -137,7 +137,8 @@ class Model {
     std::erase_if(blocks_, [&](const auto& block) { return block.first.first == object; });
     std::erase_if(arena_.roots, [&](const auto& root) { return root.first.first == object; });
     std::uint32_t cursor = 0;
-    while (!arena_.memory.free_all(static_cast<std::uint32_t>(object), cursor, 5)) {
+    auto index = static_cast<std::uint32_t>(object);
+    while (!arena_.memory.free_all(only(index), cursor, 5)) {
     }
   }
 

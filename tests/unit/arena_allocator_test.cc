@@ -308,7 +308,8 @@ TEST_F(ArenaAllocator, FreesAllOfAnObjectInSlices) {
   const ArenaUsage before = arena.memory.usage(6);
   std::uint32_t cursor = 0;
   int slices = 0;
-  while (!arena.memory.free_all(5, cursor, 2)) ++slices;
+  std::uint32_t destroyed = 5;
+  while (!arena.memory.free_all(only(destroyed), cursor, 2)) ++slices;
   EXPECT_GT(slices, 2);
   EXPECT_EQ(arena.memory.usage(5).owned_bytes(), 0U);
   EXPECT_EQ(arena.memory.usage(6).owned_bytes(), before.owned_bytes());

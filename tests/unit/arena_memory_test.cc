@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -121,6 +122,44 @@ TEST_F(ArenaMemoryTest, ClosedArenasSayUnavailable) {
                      {.index = index_of(made.object()), .id = made.object(), .initial = {}});
 }
 
+// The end of a manager with many objects lets others have their turn, and nothing new is made.
+TEST_F(ArenaMemoryTest, ArenasAreClosedInTurns) {
+  std::vector<std::uint64_t> made;
+  for (int i = 0; i < 1000; ++i) made.push_back(client_.create_in_arena("", Kind::LOCK).object());
+  int turns = 1;
+  while (world_.state.close_some()) {
+    EXPECT_FALSE(client_.create_in_arena("", Kind::LOCK).ok());
+    ++turns;
+  }
+  EXPECT_GE(turns, 4);
+  for (const std::uint64_t id : made) {
+    EXPECT_TRUE(world_.state.objects.view(index_of(id)).is_stale());
+  }
+  for (const std::uint64_t id : made) client_.release(id);
+}
+
+// A name at a time, or a few: others have their turn in between.
+TEST_F(ArenaMemoryTest, GoodbyeToManyNamesIsSaidInTurns) {
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(client_
+                    .call([&](wire::Request::Builder request) {
+                      auto create = request.initCreate();
+                      create.setName(("n" + std::to_string(i)).c_str());
+                      create.setKind(Kind::LOCK);
+                      create.setLifetime(wire::Lifetime::SESSION);
+                    })
+                    .ok());
+  }
+  const Reply done = client_.call([](wire::Request::Builder request) { request.setGoodbye(); });
+  EXPECT_TRUE(done.ok()) << done.message();
+  EXPECT_GE(client_.partly(), 3);
+  EXPECT_EQ(world_.state.objects.find(1, "n999"), 0U);
+  // Its outcome is remembered once all is done.
+  const Reply repeated =
+      client_.send(client_.last_id(), [](wire::Request::Builder request) { request.setGoodbye(); });
+  EXPECT_TRUE(repeated.ok());
+}
+
 TEST(ArenaMemories, AnArenaThatIsRemovedIsClosedForWhoStillMapsIt) {
   World world;
   TestClient administrator(world);
@@ -212,6 +251,103 @@ TEST(ArenaMemories, TheMemoryOfAnUnusedArenaGoes) {
   ASSERT_TRUE(next.hello().ok());
   EXPECT_TRUE(next.create_in_arena("a", Kind::LOCK).ok());
   EXPECT_EQ(Invariants::broken(world.state), "");
+}
+
+// What its writers took is freed in slices once nobody has the object any more, and only then is
+// its index used again.
+TEST_F(ArenaMemoryTest, BlocksOfAnObjectThatAllocatesGoBeforeItsIndexIsUsedAgain) {
+  const Reply made = client_.create_in_arena("", Kind::ARRAY, 1000);
+  const Reply other = client_.create_in_arena("", Kind::ARRAY, 1000);
+  ASSERT_TRUE(made.ok() && other.ok());
+  const Index index = index_of(made.object());
+  world_.state.catalog.objects[index].allocates = 1;  // as of a kind whose writers do
+  memory::ArenaMemory writer(memory().bytes(), memory().geometry(), memory::Commit{});
+  memory::ThreadRecord record{};
+  memory::Caller caller{.owner = memory::owner_of(1, 1), .record = &record};
+  for (const std::uint64_t bytes : {std::uint64_t{100}, 3 * memory::kChunkBytes}) {
+    for (std::uint32_t part = 0; part < 20; ++part) {
+      const memory::BlockFor block_for{.object = made.object(), .part = part};
+      const auto block = writer.allocate(caller, bytes, block_for);
+      ASSERT_TRUE(block.ok()) << block.status();
+      ASSERT_TRUE(writer.own(caller, *block, bytes, block_for).ok());
+    }
+  }
+  const std::uint64_t others = writer.usage(index_of(other.object())).owned_bytes();
+  client_.release(made.object());
+  EXPECT_EQ(world_.state.objects.get(made.object()), 0U);
+  EXPECT_GT(writer.usage(index).owned_bytes(), 0U);
+  EXPECT_TRUE(world_.state.catalog.objects.in_use(index));
+  EXPECT_EQ(Invariants::broken(world_.state), "");
+  while (world_.state.objects.clear_some()) {
+  }
+  EXPECT_EQ(writer.usage(index).owned_bytes(), 0U);
+  EXPECT_EQ(writer.usage(index_of(other.object())).owned_bytes(), others);
+  EXPECT_FALSE(world_.state.catalog.objects.in_use(index));
+  EXPECT_TRUE(world_.state.memories.untidy());
+}
+
+TEST(ArenaMemories, WhatAnArenaThatWentHadIsNotWaitedFor) {
+  World world;
+  auto client = std::make_unique<TestClient>(world);
+  ASSERT_TRUE(client->hello().ok());
+  const Reply made = client->create_in_arena("", Kind::LOCK);
+  world.state.catalog.objects[index_of(made.object())].allocates = 1;
+  client->die();
+  client.reset();
+  EXPECT_TRUE(world.state.objects.has_to_clear());
+  world.state.memories.remove(1);
+  while (world.state.objects.clear_some()) {
+  }
+  EXPECT_EQ(world.state.catalog.objects.used(), 0U);
+}
+
+// Who may write the arena may write into its header; the manager's own words there are written
+// again at the next attach or create.
+TEST_F(ArenaMemoryTest, TheManagersWordsInTheHeaderAreMended) {
+  ASSERT_TRUE(client_.arena_map(Access::READ_WRITE).ok());
+  auto& header = *reinterpret_cast<memory::ArenaHeader*>(memory().bytes());
+  const std::vector<std::byte> laid(memory().bytes(), memory().bytes() + 136);
+  std::memset(memory().bytes(), 0xaa, 136);
+  ASSERT_TRUE(client_.arena_map(Access::READ_WRITE).ok());
+  EXPECT_EQ(std::memcmp(laid.data(), memory().bytes(), 64), 0);
+  EXPECT_EQ(header.closed.load(), 0U);
+  EXPECT_EQ(std::memcmp(laid.data() + 128, memory().bytes() + 128, 8), 0);
+}
+
+TEST_F(ArenaMemoryTest, AScribbledCountOrQuotaRefusesNothing) {
+  ASSERT_TRUE(client_.create_in_arena("", Kind::ARRAY, 1 << 20).ok());
+  auto& header = *reinterpret_cast<memory::ArenaHeader*>(memory().bytes());
+  header.quota_chunks.store(0);
+  const Reply second = client_.create_in_arena("", Kind::ARRAY, 1 << 20);
+  EXPECT_TRUE(second.ok()) << second.message();
+  header.used_chunks.store(UINT64_MAX / 2);
+  const Reply third = client_.create_in_arena("", Kind::ARRAY, 1 << 20);
+  EXPECT_TRUE(third.ok()) << third.message();
+  EXPECT_EQ(header.used_chunks.load(), memory().usage().used_chunks());
+}
+
+// Counted again once the threads that could disturb it have nothing in flight any more.
+TEST_F(ArenaMemoryTest, TheUsedChunksAreCountedAnewWhenItIsQuiet) {
+  ASSERT_TRUE(client_.create_in_arena("", Kind::ARRAY, 1 << 20).ok());
+  auto& header = *reinterpret_cast<memory::ArenaHeader*>(memory().bytes());
+  TestClient other(world_);
+  ASSERT_TRUE(other.hello().ok());
+  auto* const page = static_cast<memory::SessionPage*>(::mmap(
+      nullptr, memory::kSessionPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, other.page(), 0));
+  ASSERT_NE(static_cast<void*>(page), MAP_FAILED);
+  page->threads.store(2);
+  page->records[0].intent_at(0).store(1);
+  header.used_chunks.store(100);
+  header.magic = 0;
+  ASSERT_TRUE(client_.arena_map(Access::READ_ONLY).ok());
+  ASSERT_TRUE(world_.state.memories.untidy());
+  std::uint64_t now = 1;
+  world_.state.memories.tidy(now += 2 * memory::kQuietNs);
+  EXPECT_EQ(header.used_chunks.load(), 100U);
+  page->records[0].intent_at(0).store(0);
+  world_.state.memories.tidy(now += 2 * memory::kQuietNs);
+  EXPECT_EQ(header.used_chunks.load(), memory().usage().used_chunks());
+  ::munmap(page, memory::kSessionPageBytes);
 }
 
 // A name without a session keeps the memory.

@@ -91,6 +91,7 @@ TEST(FindDeadlocks, AChainIsNone) {
 
 TEST(FindDeadlocks, TwoLocksInOppositeOrder) {
   Scene scene;
+  scene.process(1).process(2);
   scene.held(10, 1).held(11, 2).waits(1, 1, 11).waits(2, 1, 10);
   const auto found = scene.find();
   ASSERT_THAT(found, SizeIs(1));
@@ -142,6 +143,36 @@ TEST(FindDeadlocks, ALockThatAnyoneMayReleaseIsNotCertain) {
   scene.object(10).release_by_anyone = true;
   ASSERT_THAT(scene.find(), SizeIs(1));
   EXPECT_FALSE(scene.find()[0].certain);
+}
+
+// A Lock's owner is the process: a thread that waits for nothing may release it.
+TEST(FindDeadlocks, ALockOfAProcessWithAnotherThreadIsNotCertain) {
+  Scene scene;
+  scene.process(1, 2).process(2);
+  scene.held(10, 1).held(11, 2).waits(1, 1, 11).waits(2, 1, 10);
+  ASSERT_THAT(scene.find(), SizeIs(1));
+  EXPECT_FALSE(scene.find()[0].certain);
+  // Nor is it if that thread waits for what will come.
+  scene.waits(1, 2, 13, WaitPurpose::kEvent);
+  ASSERT_THAT(scene.find(), SizeIs(1));
+  EXPECT_FALSE(scene.find()[0].certain);
+}
+
+TEST(FindDeadlocks, ALockOfAProcessWhoseThreadsAreAllStuckIsCertain) {
+  Scene scene;
+  scene.process(1, 2).process(2);
+  scene.held(10, 1).held(11, 2).waits(1, 1, 11).waits(1, 2, 11).waits(2, 1, 10);
+  ASSERT_THAT(scene.find(), SizeIs(1));
+  EXPECT_TRUE(scene.find()[0].certain);
+}
+
+TEST(FindDeadlocks, AnRLockIsItsThreads) {
+  Scene scene;
+  scene.process(1, 2).process(2);
+  scene.held(10, 1).held(11, 2).waits(1, 1, 11).waits(2, 1, 10);
+  for (const std::uint64_t id : {10, 11}) scene.object(id).kind = Kind::kRLock;
+  ASSERT_THAT(scene.find(), SizeIs(1));
+  EXPECT_TRUE(scene.find()[0].certain);
 }
 
 TEST(FindDeadlocks, ADeadHolderIsAboutToBeRecovered) {

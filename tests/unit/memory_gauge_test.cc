@@ -1,5 +1,5 @@
 // The gauge against made-up /proc and cgroup files.
-#include "daemon/memory_gauge.h"
+#include "schemas/memory_gauge.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace shoal::daemon {
+namespace shoal::protocol {
 namespace {
 
 using ::testing::HasSubstr;
@@ -174,4 +174,4 @@ TEST(RealGauge, ThisMachineGivesSomething) {
 }
 
 }  // namespace
-}  // namespace shoal::daemon
+}  // namespace shoal::protocol

@@ -62,6 +62,11 @@ class ObjectsTest : public ::testing::Test {
     state_.ledger.lower(creator_.slot(), object, 0);
     objects_.reference_dropped(object);
   }
+  // Whether there is still more.
+  bool end_all(Index slot) {
+    Turn turn(1000, 3600LL * 1'000'000'000);
+    return objects_.end_of_creator(slot, turn);
+  }
   bool lives(Index object) const { return state_.catalog.objects.in_use(object); }
 
   test::World world_;
@@ -157,7 +162,7 @@ TEST_F(ObjectsTest, SessionOnesGoWithTheirCreatorInAnyOrder) {
     const std::size_t unlinked = random() % made.size();
     for (std::size_t i = 0; i < unlinked; ++i) objects_.unlink(made[i]);
     hold(made.back());
-    EXPECT_FALSE(objects_.end_of_creator(creator_.slot(), 100));
+    EXPECT_FALSE(end_all(creator_.slot()));
     for (std::size_t i = 0; i + 1 < made.size(); ++i) EXPECT_FALSE(lives(made[i]));
     EXPECT_TRUE(lives(made.back()));  // without its name, while it is held
     EXPECT_EQ(objects_.record(made.back()).named, 0);
@@ -165,18 +170,28 @@ TEST_F(ObjectsTest, SessionOnesGoWithTheirCreatorInAnyOrder) {
     EXPECT_TRUE(lives(other));
     objects_.unlink(other);
     ASSERT_EQ(state_.objects.count(), 0U);
-    EXPECT_FALSE(objects_.end_of_creator(creator_.slot(), 100));
+    EXPECT_FALSE(end_all(creator_.slot()));
   }
-  EXPECT_FALSE(objects_.end_of_creator(0xffff, 100));  // never created anything
+  EXPECT_FALSE(end_all(0xffff));  // never created anything
 }
 
 TEST_F(ObjectsTest, TheEndOfACreatorComesInSlices) {
   for (int i = 0; i < 10; ++i) must("s" + std::to_string(i), Lifetime::SESSION);
-  EXPECT_TRUE(objects_.end_of_creator(creator_.slot(), 4));
-  EXPECT_EQ(objects_.count(), 6U);
-  EXPECT_TRUE(objects_.end_of_creator(creator_.slot(), 4));
-  EXPECT_FALSE(objects_.end_of_creator(creator_.slot(), 4));
-  EXPECT_EQ(objects_.count(), 0U);
+  constexpr std::int64_t kLong = 3600LL * 1'000'000'000;
+  for (const std::uint32_t left : {6U, 2U, 0U}) {
+    Turn turn(4, kLong);
+    EXPECT_EQ(objects_.end_of_creator(creator_.slot(), turn), left != 0);
+    EXPECT_EQ(objects_.count(), left);
+  }
+}
+
+// However many steps there are left: what takes long lets others have their turn.
+TEST_F(ObjectsTest, ATurnThatIsOverHasOneStep) {
+  for (int i = 0; i < 3; ++i) must("s" + std::to_string(i), Lifetime::SESSION);
+  Turn over(100, 0);
+  EXPECT_TRUE(objects_.end_of_creator(creator_.slot(), over));
+  EXPECT_EQ(objects_.count(), 2U);
+  EXPECT_FALSE(end_all(creator_.slot()));
 }
 
 TEST_F(ObjectsTest, ListingAgreesWithAModel) {

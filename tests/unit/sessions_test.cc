@@ -191,6 +191,29 @@ TEST_F(SessionsTest, ALongListIsDroppedInTurns) {
   EXPECT_EQ(Invariants::leftovers(world_.state), "");
 }
 
+// One object may cost as much as a thousand others, so a turn ends by the clock, too.
+TEST_F(SessionsTest, WhatTakesLongIsRecoveredAndDroppedOneByOne) {
+  TestClient client(world_);
+  ASSERT_TRUE(client.hello().ok());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(client.create_in_arena("", wire::Kind::CONDITION, 4096).ok());
+  }
+  const Index slot = client.slot();
+  sessions_.died(slot);
+  sessions_.life_hung_up(slot);
+  const Turn over(100, 0);
+  int turns = 1;
+  ASSERT_EQ(sessions_.next(slot), Sessions::Step::kRecover);
+  while (sessions_.recover_some(slot, over)) ++turns;
+  EXPECT_EQ(turns, 5);
+  ASSERT_EQ(sessions_.next(slot), Sessions::Step::kDrain);
+  EXPECT_TRUE(sessions_.drain_some(slot, over));
+  EXPECT_EQ(world_.state.objects.count(), 4U);
+  while (sessions_.drain_some(slot, over)) {
+  }
+  EXPECT_EQ(Invariants::leftovers(world_.state), "");
+}
+
 TEST_F(SessionsTest, ASlotIsUsedAgainUnderAnotherId) {
   TestClient first(world_);
   ASSERT_TRUE(first.hello().ok());

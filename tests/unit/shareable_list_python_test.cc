@@ -5,10 +5,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -19,6 +17,7 @@
 
 #include "memory/shareable_list.h"
 #include "shoal/value.h"
+#include "tests/unit/python_process.h"
 
 namespace shoal::memory {
 namespace {
@@ -27,87 +26,12 @@ constexpr int kLists = 1000;
 constexpr std::uint16_t kMe = 3;
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
-std::string hex(std::string_view bytes) {
-  std::string out;
-  char digits[3];
-  for (const char c : bytes) {
-    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(c));
-    out += digits;
-  }
-  return out;
-}
+using test::from_word;
+using test::to_word;
 
-std::string unhex(std::string_view digits) {
-  std::string out;
-  for (std::size_t at = 0; at + 1 < digits.size(); at += 2) {
-    unsigned byte = 0;
-    std::from_chars(digits.data() + at, digits.data() + at + 2, byte, 16);
-    out += static_cast<char>(byte);
-  }
-  return out;
-}
-
-std::string to_word(const Value& value) {
-  if (const bool* truth = value.as_bool()) return *truth ? "true" : "false";
-  if (const std::int64_t* number = value.as_int()) return "i:" + std::to_string(*number);
-  if (const double* number = value.as_double()) {
-    char text[64];
-    std::snprintf(text, sizeof text, "d:%a", *number);
-    return text;
-  }
-  if (const std::string* text = value.as_string()) return "s:" + hex(*text);
-  if (const Bytes* bytes = value.as_bytes()) return "b:" + hex(bytes->view());
-  return "none";
-}
-
-Value from_word(const std::string& word) {
-  if (word == "none") return nullptr;
-  if (word == "true" || word == "false") return word == "true";
-  const std::string rest = word.substr(2);
-  if (word[0] == 'i') return static_cast<std::int64_t>(std::strtoll(rest.c_str(), nullptr, 10));
-  if (word[0] == 'd') return std::strtod(rest.c_str(), nullptr);
-  if (word[0] == 's') return unhex(rest);
-  return Bytes(unhex(rest));
-}
-
-// One Python process, driven line by line.
-class Python {
+class Python : public test::PythonProcess {
  public:
-  Python() {
-    int to[2];
-    int from[2];
-    if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0) std::abort();
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(to[0], 0);
-      dup2(from[1], 1);
-      execl("/usr/bin/python3", "python3", SHOAL_TEST_SOURCE_DIR "/shareable_list_python.py",
-            static_cast<char*>(nullptr));
-      _exit(127);
-    }
-    close(to[0]);
-    close(from[1]);
-    in_ = fdopen(to[1], "w");
-    out_ = fdopen(from[0], "r");
-  }
-  Python(const Python&) = delete;
-  Python& operator=(const Python&) = delete;
-  ~Python() {
-    fclose(in_);
-    fclose(out_);
-    waitpid(pid_, nullptr, 0);
-  }
-
-  std::string ask(const std::string& line) {
-    std::fputs((line + "\n").c_str(), in_);
-    std::fflush(in_);
-    char* answer = nullptr;
-    std::size_t room = 0;
-    const ssize_t size = getline(&answer, &room, out_);
-    std::string text = size > 0 ? std::string(answer, static_cast<std::size_t>(size) - 1) : "gone";
-    std::free(answer);
-    return text;
-  }
+  Python() : PythonProcess(SHOAL_TEST_SOURCE_DIR "/shareable_list_python.py") {}
 
   std::vector<Value> read(const std::string& name) {
     std::vector<Value> values;
@@ -126,11 +50,6 @@ class Python {
     for (const Value& value : values) line += " " + to_word(value);
     return ask(line);
   }
-
- private:
-  pid_t pid_ = -1;
-  FILE* in_ = nullptr;
-  FILE* out_ = nullptr;
 };
 
 // A named POSIX segment, as the stdlib's are.

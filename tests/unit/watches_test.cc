@@ -101,6 +101,51 @@ TEST_F(WatchesTest, AWakerThatDoesNotPokeIsFoundOut) {
   EXPECT_TRUE(readable(watched.descriptor(0)));
 }
 
+// The other one arms the object again before anybody has looked at the bit.
+TEST_F(WatchesTest, AWakerThatDoesNotPokeIsFoundOutByAllWhoWatch) {
+  TestClient other(world_);
+  ASSERT_TRUE(other.hello().ok());
+  ASSERT_TRUE(other.open("e", Access::READ_ONLY).ok());
+  const Reply mine = waiter_.watch(object_);
+  const Reply theirs = other.watch(object_);
+  set(/*poke=*/false);
+  ASSERT_TRUE(memory::arm_watch(view()));
+  EXPECT_FALSE(world_.state.watches.check_some());
+  EXPECT_TRUE(readable(mine.descriptor(0)));
+  EXPECT_TRUE(readable(theirs.descriptor(0)));
+  drain(mine.descriptor(0));
+  EXPECT_FALSE(world_.state.watches.check_some());
+  EXPECT_FALSE(readable(mine.descriptor(0)));
+}
+
+TEST_F(WatchesTest, AWatchThatBeginsHidesNoChange) {
+  const Reply mine = waiter_.watch(object_);
+  set(/*poke=*/false);
+  TestClient other(world_);
+  ASSERT_TRUE(other.hello().ok());
+  ASSERT_TRUE(other.open("e", Access::READ_ONLY).ok());
+  ASSERT_TRUE(other.watch(object_).ok());
+  EXPECT_TRUE(readable(mine.descriptor(0)));
+}
+
+TEST_F(WatchesTest, ALockThatWasTakenAnewIsToldToAllWhoWatch) {
+  const std::uint64_t lock = waker_.create_in_arena("l", Kind::LOCK).object();
+  TestClient other(world_);
+  ASSERT_TRUE(other.hello().ok() && other.open("l").ok() && waiter_.open("l").ok());
+  const memory::ObjectView view = world_.state.objects.view(index_of(lock));
+  memory::Caller caller{.owner = memory::owner_of(static_cast<std::uint16_t>(waker_.slot()), 1)};
+  memory::Acquisition acquired;
+  ASSERT_EQ(memory::acquire(view, caller, 0, &acquired), memory::Result::kDone);
+  const Reply mine = waiter_.watch(lock);
+  ASSERT_TRUE(other.watch(lock).ok());
+  ASSERT_EQ(memory::release(view, caller), memory::Result::kDone);
+  // Another is faster; the second watcher finds it held, and waits on.
+  ASSERT_EQ(memory::acquire(view, caller, 0, &acquired), memory::Result::kDone);
+  ASSERT_TRUE(memory::arm_watch(view));
+  EXPECT_FALSE(world_.state.watches.check_some());
+  EXPECT_TRUE(readable(mine.descriptor(0)));
+}
+
 TEST_F(WatchesTest, TheLockWordIsWatchedToo) {
   const std::uint64_t lock = waker_.create_in_arena("l", Kind::LOCK).object();
   ASSERT_TRUE(waiter_.open("l").ok());

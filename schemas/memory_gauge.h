@@ -1,8 +1,9 @@
-// How much memory the host and the control groups above the manager would still give, so that a
-// create over it is refused with RESOURCE_EXHAUSTED instead of calling the kernel's killer. It only
-// looks; it reserves nothing, and others on the host may take what it saw a moment later.
+// How much memory the host and the control groups above this process would still give, so that who
+// wants more is refused with RESOURCE_EXHAUSTED instead of calling the kernel's killer. Asked by
+// the manager before it makes a segment, and by a client before it commits chunks of an arena. It
+// only looks; it reserves nothing, and others on the host may take what it saw a moment later.
 //
-// Counted: MemAvailable of the host; of each memory cgroup (v1 and v2) from the manager's up, the
+// Counted: MemAvailable of the host; of each memory cgroup (v1 and v2) from the process's up, the
 // limit minus what is in use, where inactive page cache is not in use, as the kernel drops it
 // first.
 #pragma once
@@ -14,7 +15,7 @@
 
 #include "absl/status/status.h"
 
-namespace shoal::daemon {
+namespace shoal::protocol {
 
 struct MemoryLimit {
   std::uint64_t bytes;
@@ -25,7 +26,7 @@ struct MemoryLimit {
 // path that is read; tests give a folder.
 MemoryLimit memory_limit(const std::string& root = {});
 
-// The folders, from the manager's cgroup to the topmost that has a limit file. Empty: no memory
+// The folders, from the process's cgroup to the topmost that has a limit file. Empty: no memory
 // controller that we can see.
 struct MemoryCgroup {
   std::string folder;  // on this file system, `root` included
@@ -64,4 +65,4 @@ class MemoryGauge {
   std::uint64_t readings_ = 0;
 };
 
-}  // namespace shoal::daemon
+}  // namespace shoal::protocol

@@ -1,5 +1,5 @@
 // See memory_gauge.h.
-#include "daemon/memory_gauge.h"
+#include "schemas/memory_gauge.h"
 
 #include <fcntl.h>
 #include <time.h>
@@ -14,7 +14,7 @@
 #include "schemas/text.h"
 #include "schemas/unique_fd.h"
 
-namespace shoal::daemon {
+namespace shoal::protocol {
 namespace {
 
 constexpr std::int64_t kReadingNsMax = 100'000'000;
@@ -31,7 +31,7 @@ std::int64_t monotonic_ns() {
 // Files of /proc and /sys have no size to ask for; ours are below this.
 std::optional<std::string> contents(const std::string& path) {
   static constexpr std::size_t kFileBytesMax = std::size_t{1} << 20;
-  const protocol::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return std::nullopt;
   std::string out;
   char piece[4096];
@@ -180,9 +180,8 @@ absl::Status MemoryGauge::admit(std::uint64_t bytes) {
   const bool close_to_the_end = available_ / 2 < bytes;
   if (close_to_the_end || stale()) read();
   if (bytes > available_) {
-    return protocol::error(absl::StatusCode::kResourceExhausted, bytes, " bytes asked for, ",
-                           available_, " available of ", of_,
-                           "; unlink objects, or give the manager more memory");
+    return error(absl::StatusCode::kResourceExhausted, bytes, " bytes asked for, ", available_,
+                 " available of ", of_, "; unlink objects, or give the manager more memory");
   }
   available_ -= bytes;
   return absl::OkStatus();
@@ -239,4 +238,4 @@ void MemoryGauge::read() {
   if (moved) cgroups_ = memory_cgroups(root_);
 }
 
-}  // namespace shoal::daemon
+}  // namespace shoal::protocol

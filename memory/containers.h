@@ -1,0 +1,40 @@
+// What the manager does to a container's bytes, whichever kind it is: after a death, when it
+// recovers allocations, when it traces references. The bytes are hostile; all of this ends, and
+// never leaves the arena. The kinds' own files say why each is right.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+
+#include "memory/arena.h"
+#include "memory/caller.h"
+#include "memory/object.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+// Where containers live: the whole mapping, its geometry as the manager knows it, its allocator.
+struct ContainerHome {
+  std::byte* arena = nullptr;
+  Geometry geometry{};
+  ArenaMemory* allocator = nullptr;
+};
+
+// Nothing of the dead `slot` stays held, what it had begun is forgotten or finished, and whoever
+// waits looks again. After recover_intents of all its threads.
+void recover_container(const ObjectView& object, const ContainerHome& home, Caller& manager,
+                       std::uint16_t slot);
+
+// Whether the object's root words name the block, of this part: for recover_intents.
+bool container_reaches(const ObjectView& object, const ContainerHome& home, std::uint32_t part,
+                       std::uint64_t block);
+
+// Ids of objects that its values refer to; some may be nonsense.
+void for_each_reference(const ObjectView& object, const ContainerHome& home,
+                        absl::FunctionRef<void(std::uint64_t id)> visit);
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

@@ -1,0 +1,549 @@
+// A dict: keys to values, both bytes with a kind, in the memory of an arena. dict_layout.h has the
+// bytes; what a kind means is the caller's. Works through any number of mappings, in any number of
+// threads and processes at once; one Dict serves all threads of a process.
+//
+// Readers (find, snapshot, verify) take no lock, write nothing and need only PROT_READ. Writers
+// hold the lock of the key's shard; nobody holds two but a split or a merge (the lower index first,
+// the other one only if it is free) and a transaction (transaction.h).
+//
+//  find     shard of the hash -> root word -> block -> buckets -> slot -> entry; copy; look again
+//  put      lock; entry in the log, or over a spare one; slot; unlock
+//           or, a value of 8 bytes of the same kind: lock; one store over the old value; unlock
+//  erase    lock; slot; unlock
+//  rebuild  (no room, or too much) allocate; lock; copy what counts into one or two new blocks;
+//           root word, which names the new block; unlock; free the old one
+//
+// Invariants
+//  1. A change becomes visible with one store: of a slot, of a value word, of a root word. What it
+//     names was written before. All else (count, used, tail, live, spares) follows from the block.
+//  2. An entry that a slot names does not change, but for the one word of an 8-byte value. An entry
+//     that no slot names may be written again only as the spare of its own key; its version is odd
+//     meanwhile.
+//  3. The root word changes, and never comes back, whenever the block that it names is given up,
+//     and before that block is given up. An offset in a block is used for one entry only.
+//  4. Of all shards that exist, exactly one has a hash. If shard i with d bits has it, and there is
+//     a shard i + 2^d, then a split or a merge is under way, its owner holds both locks, both
+//     hold the same entries of the upper half, and i is the truth.
+//  5. `changes` is raised before anything in the shard changes: who finds it as it was has seen one
+//     instant, or one and the next change of one word.
+//
+// Why no torn or foreign entry is returned: a reader loads the root word (acquire), then depth and
+// index, slot (acquire), version, entry, and afterwards finds the version, the slot, the root word
+// and the object's id as they were. By 3 the block was the shard's all the time; by 2 and the
+// version no byte of the entry changed, or one word from one value to another. Depth changes before
+// the root word in a split, after it in a merge: who has seen the new root word sees the new depth,
+// and who has used the new depth on the old block finds the root word changed. Progress: a reader
+// tries again only if a writer has got on meanwhile.
+//
+// What if a process dies here?
+//  - Before the store that publishes: nothing happened. After it: all of it. Derived fields are
+//    counted anew (recover), before the lock is free.
+//  - Blocks: allocation intents (arena.h) and `reaches`.
+//  - In a split or merge: recovery gives up shard i + 2^d wherever invariant 4 speaks of it, and
+//    drops entries from i that are not of its hash.
+//
+// Hostile bytes: each word is loaded once and checked; no offset leaves the block, no block the
+// arena. What cannot be is kDamaged. Loops are bounded by the block, the depth, or the timeout.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
+#include "memory/arena.h"
+#include "memory/caller.h"
+#include "memory/dict_bucket.h"
+#include "memory/dict_hash.h"
+#include "memory/dict_layout.h"
+#include "memory/lock.h"
+#include "memory/object.h"
+#include "memory/shared_copy.h"
+#include "memory/wait.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+struct DictKey {
+  const void* data = nullptr;
+  std::uint32_t bytes = 0;
+  std::uint8_t kind = 0;
+  std::uint64_t hash = 0;
+};
+
+// A value to be stored; `data` is the caller's.
+struct DictValue {
+  const void* data = nullptr;
+  std::uint64_t bytes = 0;
+  std::uint8_t kind = 0;
+  bool references = false;
+};
+
+// A value as it lies in shared memory: copy it (copy_out), and believe none of it before the call
+// that showed it has returned kDone. Padded to a multiple of 8 bytes.
+struct StoredValue {
+  const std::byte* data = nullptr;
+  std::uint64_t bytes = 0;
+  std::uint8_t kind = 0;
+  bool references = false;
+  std::uint64_t block = 0;  // where, if it has a block of its own
+
+  [[nodiscard]] std::uint64_t word() const { return load_word(data, std::memory_order_relaxed); }
+};
+
+// One call of a writer.
+struct Call {
+  Caller& caller;
+  std::int64_t timeout_ns = 0;  // for another's lock
+  absl::Status why = {};        // of kExhausted: what there is too little of
+};
+
+// What to do with a key that is looked at under its lock.
+struct DictDecision {
+  enum class What : std::uint8_t { kLeave, kPut, kErase };
+  What what = What::kLeave;
+  DictValue value{};
+  Result result = Result::kDone;  // what the call answers if nothing was changed
+};
+
+// One entry of a snapshot; the bytes are in the snapshot.
+struct DictItem {
+  std::uint64_t sequence = 0;
+  std::uint64_t key = 0;  // where its bytes begin
+  std::uint64_t value = 0;
+  std::uint64_t value_bytes = 0;
+  std::uint32_t key_bytes = 0;
+  std::uint8_t key_kind = 0;
+  std::uint8_t value_kind = 0;
+};
+
+struct DictSnapshot {
+  std::vector<DictItem> items;
+  std::vector<std::byte> bytes;
+};
+
+struct DictStat {
+  std::uint64_t entries = 0;
+  std::uint64_t shards = 0;
+  std::uint64_t shards_with_block = 0;
+  std::uint64_t block_bytes = 0;
+  std::uint64_t live_bytes = 0;
+  std::uint64_t dead_bytes = 0;  // in logs: of what was erased or replaced; spares among them
+  std::uint64_t large_values = 0;
+  std::uint64_t large_bytes = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t slots_used = 0;
+  std::uint64_t probes = 0;  // buckets looked at to find each entry once
+  std::uint64_t contended = 0;
+  std::uint64_t changes = 0;
+  std::uint32_t depth = 0;
+};
+
+class Dict {
+ public:
+  // `arena`: the whole mapping. `allocator` may be null for who only reads.
+  Dict(const ObjectView& object, std::byte* arena, const Geometry& geometry,
+       ArenaMemory* allocator);
+  Dict(const Dict&) = delete;
+  Dict& operator=(const Dict&) = delete;
+  ~Dict();
+
+  [[nodiscard]] DictKey key(std::uint8_t kind, std::string_view bytes) const {
+    return {.data = bytes.data(),
+            .bytes = static_cast<std::uint32_t>(bytes.size()),
+            .kind = kind,
+            .hash = dict_hash(seed_, kind, bytes.data(), bytes.size())};
+  }
+
+  // ---- reading ----
+
+  // `use(StoredValue)` may be called several times; the last call before kDone counts. kAbsent: no
+  // such key. kTimedOut: writers were quicker for as long as `timeout_ns`, which needs a damaged
+  // dict, or an unlucky reader. kStale, kDamaged.
+  template <typename Use>
+  Result find(const DictKey& key, std::int64_t timeout_ns, Use use) const;
+
+  // The sum over all shards, each at its own instant.
+  [[nodiscard]] std::uint64_t size() const;
+  // Raised with every change of any entry.
+  [[nodiscard]] std::uint64_t changes() const;
+
+  // Every entry, in the order of insertion. Keys that are there all the time are met exactly once;
+  // each shard is seen at one instant. `caller` may be null: then a shard that never rests may show
+  // values newer than its keys.
+  Result snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
+                  DictSnapshot& snapshot) const;
+
+  // Walks over everything, changing nothing. What is wrong is said to `report`; true: nothing is.
+  bool verify(DictStat& stat, absl::FunctionRef<void(const std::string&)> report) const;
+
+  // ---- writing: kTimedOut: another's lock; kExhausted: see Call::why ----
+
+  // kPresent / kAbsent: not put because the key was / was not there.
+  enum class Only : std::uint8_t { kAlways, kIfAbsent, kIfPresent };
+  Result put(Call& call, const DictKey& key, const DictValue& value, Only only = Only::kAlways);
+  Result erase(Call& call, const DictKey& key);
+  // `decide(found or null)` is called under the lock of the key; it must be quick, and may be
+  // called again. The value shown does not change meanwhile.
+  using Decide = absl::FunctionRef<DictDecision(const StoredValue* found)>;
+  Result change(Call& call, const DictKey& key, Decide decide);
+  // Erases the entry inserted last, and shows it first.
+  using Show = absl::FunctionRef<void(std::uint8_t key_kind, const std::byte* key,
+                                      std::uint32_t key_bytes, const StoredValue& value)>;
+  Result pop_last(Call& call, Show show);
+
+  // ---- by the manager, for a dead process; see recover.h ----
+
+  void recover(Caller& manager, std::uint16_t slot);
+  [[nodiscard]] bool reaches(std::uint32_t part, std::uint64_t block) const;
+  // Every value that may have references. For the trace; what it shows may be garbage.
+  void for_each_with_references(absl::FunctionRef<void(const StoredValue&)> visit) const;
+  [[nodiscard]] bool has_references() const {
+    return (descriptor().sticky.load(std::memory_order_seq_cst) & kStickyReferences) != 0;
+  }
+
+  [[nodiscard]] const ObjectView& object() const { return object_; }
+
+ private:
+  friend class Transaction;
+
+  // ---- places; every offset is checked ----
+
+  struct Block {
+    std::byte* at = nullptr;
+    DictRoot root;
+
+    [[nodiscard]] std::uint32_t bytes() const { return root.bytes(); }
+    [[nodiscard]] std::uint32_t buckets() const { return root.buckets(); }
+    [[nodiscard]] std::uint32_t log() const { return buckets() * kBucketBytes; }
+    [[nodiscard]] Word32* bucket(std::uint32_t i) const {
+      return reinterpret_cast<Word32*>(at + std::size_t{i} * kBucketBytes);
+    }
+    [[nodiscard]] std::uint32_t slots() const { return buckets() * kSlotsPerBucket; }
+    [[nodiscard]] Word32& slot(std::uint32_t i) const { return reinterpret_cast<Word32*>(at)[i]; }
+  };
+  // An entry inside its block, as its first words said when they were loaded.
+  struct Entry {
+    std::byte* at = nullptr;
+    std::uint32_t offset = 0;
+    std::uint64_t key_word = 0;
+    ValueLayout layout;
+
+    [[nodiscard]] std::uint32_t key_bytes() const { return key_bytes_in(key_word); }
+    [[nodiscard]] std::byte* key() const { return at + kEntryHeadBytes; }
+    [[nodiscard]] std::byte* value() const { return key() + padded(key_bytes()); }
+    [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room); }
+    [[nodiscard]] Word64& version() const { return reinterpret_cast<Word64*>(at)[2]; }
+  };
+
+  [[nodiscard]] DictDescriptor& descriptor() const { return *descriptor_; }
+  [[nodiscard]] std::byte* resolve(std::uint64_t offset, std::uint64_t bytes) const {
+    const bool inside = offset >= geometry_.chunks && offset % 256 == 0 &&
+                        offset <= geometry_.file_bytes && bytes <= geometry_.file_bytes - offset;
+    return inside ? arena_ + offset : nullptr;
+  }
+  [[nodiscard]] bool open_block(std::uint64_t root, Block& block) const {
+    block.root = DictRoot::of(root);
+    block.at = resolve(block.root.block, block.root.bytes());
+    return block.at != nullptr;
+  }
+  static bool open_entry(const Block& block, std::uint32_t offset, Entry& entry);
+  static bool open_version(const Block& block, std::uint32_t offset, std::uint64_t& version) {
+    if (offset + kEntryHeadBytes > block.bytes()) return false;
+    version = load_word(block.at + offset + 16);
+    return true;
+  }
+  bool open_value(const Entry& entry, StoredValue& value) const;
+  [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const;
+  static bool has_key(const Entry& entry, const DictKey& key);
+
+  // ---- shards (dict_shards.cc) ----
+
+  struct ShardMap {
+    std::uint32_t mask;
+    ShardMap* older;
+    std::atomic<Shard*> shards[1];
+  };
+  static bool has_hash(const Shard& shard, std::uint32_t hash_bits) {
+    const std::uint32_t depth = shard.depth.load(std::memory_order_acquire);
+    const std::uint32_t index = shard.index.load(std::memory_order_relaxed);
+    const std::uint32_t mask = (1U << ((depth - 1) & 31)) - 1;
+    return depth != 0 && ((hash_bits ^ index) & mask) == 0;
+  }
+  [[nodiscard]] Shard* shard_of(std::uint64_t hash) const {
+    const ShardMap* const map = map_.load(std::memory_order_acquire);
+    return map->shards[hash & map->mask].load(std::memory_order_relaxed);
+  }
+  Shard* find_shard(std::uint32_t hash_bits) const;
+  [[nodiscard]] Shard* shard_at(std::uint32_t index) const;  // null: no page has a place for it
+  void remember(std::uint32_t hash_bits, std::uint32_t depth, Shard* shard) const;
+  [[nodiscard]] std::uint32_t depth_hint() const;
+  // Every place where a shard's header may be; pages that do not exist are passed over.
+  template <typename Visit>
+  void for_each_shard(Visit visit) const {
+    const std::uint32_t shards = 1U << depth_hint();
+    for (std::uint32_t index = 0; index < shards;) {
+      const std::uint32_t end = (index / kShardsPerPage + 1) * kShardsPerPage;
+      Shard* at = shard_at(index);
+      if (index == 0) {
+        visit(*at, index++);
+        at = shard_at(index);
+      }
+      for (; at != nullptr && index < end && index < shards; ++at) visit(*at, index++);
+      index = end;
+    }
+  }
+  Result need_page(Call& call, std::uint32_t index);
+
+  // ---- locks ----
+
+  Result lock(Call& call, std::uint32_t hash_bits, Shard*& shard) const;
+  Result lock_word(Call& call, Word32& word) const;
+  void unlock_word(Caller& caller, Word32& word) const;
+  void unlock(Caller& caller, Shard& shard) const;
+  static void touch(Shard& shard) {
+    shard.changes.store(shard.changes.load(std::memory_order_relaxed) + 1);
+  }
+
+  // ---- one key, under the lock (dict_write.cc) ----
+
+  struct Spot {
+    Entry entry;             // if found
+    Word32* slot = nullptr;  // of the key
+    std::uint32_t seen = 0;  // what it holds; 0: not found
+    Word32* free = nullptr;  // where it could be put
+    bool alone = false;      // erasing it may leave an empty slot
+  };
+  bool look(const Block& block, const DictKey& key, Spot& spot) const;  // false: damaged
+  // A value on its way: in the caller's memory, or in a block that this call has allocated.
+  struct Incoming {
+    DictValue value;
+    std::uint64_t large = 0;
+    std::uint64_t payload[2] = {};
+    bool used = false;
+
+    [[nodiscard]] std::uint32_t bytes() const {
+      return large != 0 ? kLargeValueBytes : static_cast<std::uint32_t>(value.bytes);
+    }
+    [[nodiscard]] const void* data() const { return large != 0 ? payload : value.data; }
+  };
+  // A word that makes a change visible.
+  struct Publish {
+    Word32* slot = nullptr;
+    std::uint32_t value = 0;
+  };
+  bool replace_word(Shard& shard, const Spot& spot, const Incoming& incoming) const;
+  bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
+               const Incoming& incoming, Publish& publish);
+  void write_entry(const Block& block, std::uint32_t offset, std::uint64_t key_word,
+                   const DictKey& key, const Incoming& incoming, ValueLayout layout) const;
+  // A block that nothing names any more, once the lock is let go.
+  struct Garbage {
+    std::uint64_t block = 0;
+    std::uint64_t bytes = 0;
+  };
+  Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
+                Incoming& incoming, Garbage& garbage);
+  Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
+  template <typename DecideInline>
+  Result alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide);
+  Result retire_value(Call& call, const DictKey& key, const Spot& spot, Garbage& garbage) const;
+  Result bring_in(Call& call, const DictKey& key, const DictValue& value, Incoming& incoming) const;
+  void give_up(Caller& caller, const DictKey& key, Incoming& incoming) const;
+  [[nodiscard]] bool takes(const Incoming& incoming, const DictValue& value) const;
+  void free_value(Caller& caller, std::uint64_t hash, const Garbage& garbage) const;
+  [[nodiscard]] BlockFor value_part(std::uint64_t hash) const {
+    return {.object = object_.id, .part = kPartValue + shard_bits(hash)};
+  }
+
+  // ---- blocks (dict_rebuild.cc) ----
+
+  struct Plan {
+    unsigned size = 0;
+    unsigned density = 0;
+  };
+  // A block for so many bytes of entries; false: they are too many for one.
+  static bool plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan& plan,
+                   std::uint64_t filled_percent);
+  // Room for `need` bytes in the shard of the hash: a new block, or two.
+  Result make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need);
+  Result rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan);
+  Result split(Call& call, Shard& shard, std::uint64_t root, std::uint32_t need);
+  Result merge(Call& call, std::uint32_t hash_bits);
+  void divide_if_contended(Call& call, const Shard& shard, std::uint32_t hash_bits);
+  void shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits);
+
+  // A block that is being filled.
+  struct Fresh {
+    std::uint64_t offset = 0;
+    Block block;
+    std::uint32_t part = 0;
+    std::uint32_t tail = 0;
+    std::uint32_t count = 0;
+    std::uint32_t live = 0;
+  };
+  [[nodiscard]] BlockFor shard_part(std::uint32_t index) const {
+    return {.object = object_.id, .part = index};
+  }
+  Result allocate(Call& call, Plan plan, std::uint32_t part, Fresh& fresh) const;
+  void drop(Caller& caller, Fresh& fresh) const;
+  bool copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to) const;
+  static bool append(const Entry& entry, std::uint64_t hash, Fresh& to);
+  static void set_derived(Shard& shard, const Fresh& fresh);
+  void publish_root(Shard& shard, const Fresh& fresh) const;
+  void retire_block(Call& call, const Shard& shard, Garbage& garbage) const;
+  void free_block(Caller& caller, std::uint32_t part, const Garbage& garbage) const;
+
+  // ---- reading (dict_read.cc) ----
+
+  enum class Copied : std::uint8_t { kWhole, kChanged, kDamaged };
+  Copied copy_shard(const Shard& shard, std::uint32_t from, bool with_values, bool instant,
+                    DictSnapshot& snapshot, std::uint32_t& depth) const;
+  bool copy_entry(const Block& block, std::uint32_t slot, std::uint32_t from, bool with_values,
+                  DictSnapshot& snapshot) const;
+  [[nodiscard]] bool is_same(const Shard& shard, std::uint64_t root) const {
+    return shard.root.load(std::memory_order_relaxed) == root &&
+           object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
+  }
+  Result try_again(std::uint32_t attempt, std::int64_t timeout_ns, std::int64_t& deadline) const;
+
+  bool find_last(const Block& block, Spot& spot) const;
+  bool verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
+                    std::string& wrong) const;
+  void recount(Shard& shard) const;
+  void give_up_shard(Caller& manager, Shard& shard, std::uint32_t index) const;
+  void recover_shard(Caller& manager, Shard& shard, std::uint32_t index) const;
+
+  ObjectView object_;
+  DictDescriptor* descriptor_;
+  std::byte* arena_;
+  Geometry geometry_;
+  ArenaMemory* allocator_;
+  std::uint64_t seed_;
+  mutable std::atomic<ShardMap*> map_;
+};
+
+// ---- what every get runs through ----
+
+inline bool Dict::open_entry(const Block& block, std::uint32_t offset, Entry& entry) {
+  if (offset + kEntryHeadBytes > block.bytes()) return false;
+  entry.at = block.at + offset;
+  entry.offset = offset;
+  entry.key_word = load_word(entry.at, std::memory_order_relaxed);
+  entry.layout = ValueLayout::of(load_word(entry.at + 8, std::memory_order_relaxed));
+  return entry.bytes() <= block.bytes() - offset && entry.layout.bytes <= entry.layout.room;
+}
+
+inline bool Dict::open_value(const Entry& entry, StoredValue& value) const {
+  value.kind = entry.layout.kind;
+  value.references = entry.layout.references;
+  if (!entry.layout.large) [[likely]] {
+    value.data = entry.value();
+    value.bytes = entry.layout.bytes;
+    value.block = 0;
+    return true;
+  }
+  if (entry.layout.bytes != kLargeValueBytes) return false;
+  value.block = load_word(entry.value(), std::memory_order_relaxed);
+  value.bytes = load_word(entry.value() + 8, std::memory_order_relaxed);
+  value.data = value.bytes > kBlockBytesMax ? nullptr : resolve(value.block, value.bytes + 7);
+  return value.data != nullptr;
+}
+
+// The last bytes of a key, fewer than 8, as they lie padded in a word.
+inline std::uint64_t key_tail(const unsigned char* at, std::uint32_t bytes) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, bytes);
+  return word;
+}
+
+inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
+  if (entry.key_bytes() != key.bytes || entry.layout.key_kind != key.kind) return false;
+  const auto* mine = static_cast<const unsigned char*>(key.data);
+  const std::byte* theirs = entry.key();
+  std::uint64_t differs = 0;
+  std::uint32_t left = key.bytes;
+  for (; left >= 8; left -= 8, mine += 8, theirs += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, mine, 8);
+    differs |= word ^ load_word(theirs, std::memory_order_relaxed);
+  }
+  if (left != 0) differs |= key_tail(mine, left) ^ load_word(theirs, std::memory_order_relaxed);
+  return differs == 0;
+}
+
+template <typename Use>
+Result Dict::find(const DictKey& key, std::int64_t timeout_ns, Use use) const {
+  const std::uint32_t tag = tag_of(key.hash);
+  std::int64_t deadline = 0;
+  Shard* shard = shard_of(key.hash);
+  for (std::uint32_t attempt = 0;; ++attempt) {
+    if (attempt != 0) [[unlikely]] {
+      const Result result = try_again(attempt, timeout_ns, deadline);
+      if (result != Result::kDone) return result;
+    }
+    if (shard == nullptr) [[unlikely]] {
+      shard = find_shard(shard_bits(key.hash));
+      if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
+    }
+    const std::uint64_t root = shard->root.load(std::memory_order_acquire);
+    if (!has_hash(*shard, shard_bits(key.hash))) [[unlikely]] {
+      shard = nullptr;
+      continue;
+    }
+    Block block;
+    if (!open_block(root, block)) [[unlikely]] {
+      fence_loads();
+      if (!is_same(*shard, root)) continue;
+      return block.root.block == 0 ? Result::kAbsent : Result::kDamaged;
+    }
+    const std::uint32_t mask = block.buckets() - 1;
+    std::uint32_t at = bucket_bits(key.hash) & mask;
+    Result result = Result::kAbsent;
+    for (std::uint32_t looked = 0; looked <= mask; ++looked, at = (at + 1) & mask) {
+      Word32* const bucket = block.bucket(at);
+      const BucketMatch match = memory::match(bucket, tag);
+      for (std::uint32_t tagged = match.tagged; tagged != 0; tagged &= tagged - 1) {
+        const Word32& slot = bucket[__builtin_ctz(tagged)];
+        const std::uint32_t seen = slot.load(std::memory_order_acquire);
+        if (seen <= kSlotErased || slot_tag(seen) != tag) continue;
+        std::uint64_t version = 0;
+        Entry entry;
+        StoredValue value;
+        if (!open_version(block, slot_offset(seen), version)) [[unlikely]] {
+          result = Result::kDamaged;
+        } else if (!open_entry(block, slot_offset(seen), entry)) [[unlikely]] {
+          result = Result::kDamaged;
+        } else if (!has_key(entry, key)) {
+          continue;
+        } else if (!open_value(entry, value)) [[unlikely]] {
+          result = Result::kDamaged;
+        } else {
+          use(static_cast<const StoredValue&>(value));
+          result = Result::kDone;
+        }
+        fence_loads();
+        std::uint64_t now = 0;
+        const bool stood = slot.load(std::memory_order_relaxed) == seen && (version & 1) == 0 &&
+                           (!open_version(block, slot_offset(seen), now) || now == version);
+        if (!stood) [[unlikely]]
+          result = Result::kDiffers;
+        break;
+      }
+      if (result != Result::kAbsent || match.empty != 0) break;
+    }
+    fence_loads();
+    if (is_same(*shard, root) && result != Result::kDiffers) [[likely]]
+      return result;
+  }
+}
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

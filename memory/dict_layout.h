@@ -1,0 +1,252 @@
+// The bytes of a dict: what its descriptor holds beside what every descriptor does, its shards, and
+// the blocks that entries lie in. Offsets and sizes only; the algorithms are in dict.h. In prose:
+// docs/format.md. All of it may be overwritten by whoever may write the arena.
+//
+// A dict is 1 to 2^18 shards. A key belongs to the shard whose index is the low `depth` bits of the
+// key's hash. Shard 0 lies in the descriptor; shard i in header page i / 128.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "memory/layout.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+// ---- shards ----
+
+//   0          8       12       16                24                                64
+//   +----------+-------+--------+-----------------+---------------------------------+
+//   | root     | index | depth  | transaction     | 0                               |  readers
+//   64 -----+--------+--------+--------+--------+--------+---------+----------------+
+//   | lock  |contend.| count  | used   | tail   | live   | changes | latest | 0     |  writers
+//   +-------+--------+--------+--------+--------+--------+---------+----------------+  128
+//
+// root    { generation 32 | block / 1024: 26 | size 3 | density 3 }; no block: the shard is empty.
+//         The generation goes on with every block, so a root word never comes back.
+// depth   1 + how many bits of the hash decide; 0: there is no such shard (shard 0 always is)
+// All of the writers' line but `lock` and `changes` follows from the block.
+struct Shard {
+  Word64 root;
+  Word32 index;
+  Word32 depth;
+  Word64 transaction;  // the record of one that is under way, an offset; 0: none
+  std::uint64_t reserved[5];
+  Word32 lock;
+  Word32 contended;  // times that somebody waited for the lock
+  Word32 count;      // entries
+  Word32 used;       // slots that are not empty
+  Word32 tail;       // where the log ends
+  Word32 live;       // bytes of the entries that count
+  Word64 changes;    // of anything in the shard
+  Word64 latest;     // 1 + a sequence that no entry's exceeds; 0: the shard is empty
+  std::uint64_t reserved_2[3];
+};
+
+static_assert(std::is_standard_layout_v<Shard> && std::is_trivial_v<Shard>);
+static_assert(sizeof(Shard) == 128);
+static_assert(offsetof(Shard, index) == 8);
+static_assert(offsetof(Shard, depth) == 12);
+static_assert(offsetof(Shard, transaction) == 16);
+static_assert(offsetof(Shard, lock) == 64);
+static_assert(offsetof(Shard, contended) == 68);
+static_assert(offsetof(Shard, count) == 72);
+static_assert(offsetof(Shard, used) == 76);
+static_assert(offsetof(Shard, tail) == 80);
+static_assert(offsetof(Shard, live) == 84);
+static_assert(offsetof(Shard, changes) == 88);
+static_assert(offsetof(Shard, latest) == 96);
+
+inline constexpr unsigned kDictDepthMax = 18;
+inline constexpr std::uint32_t kShardsMax = 1U << kDictDepthMax;
+inline constexpr std::uint32_t kShardsPerPage = 128;
+inline constexpr std::uint64_t kHeaderPageBytes = sizeof(Shard) * kShardsPerPage;
+inline constexpr std::uint32_t kHeaderPagesMax = kShardsMax / kShardsPerPage;
+inline constexpr std::uint64_t kPageTableBytes = kHeaderPagesMax * sizeof(Word64);
+
+static_assert(kHeaderPageBytes == cell_bytes(3) && kPageTableBytes == cell_bytes(3));
+
+// ---- descriptor of a dict ----
+
+//   0 ... 64 as in every descriptor; `lock`: of the header pages
+//   64                 80             88             96         104     108
+//   +------------------+--------------+--------------+----------+-------+-------+----
+//   | seed             | page 0       | page table   | sequence | depth |sticky | 0
+//   128 ------------------------------------------------------------------------+---
+//   | shard 0                                                                   |
+//   +---------------------------------------------------------------------------+  256
+struct DictDescriptor {
+  std::uint64_t common[8];
+  std::uint64_t seed[2];  // of the hash; never changes
+  Word64 first_page;      // offset of header page 0, whose first place is not used; 0: none yet
+  Word64 page_table;      // offset of the offsets of pages 1 and on
+  Word64 sequence;        // of the next entry that is inserted
+  Word32 depth;           // no shard is deeper, or only for a moment
+  Word32 sticky;          // what has ever been put: kHasReferences
+  std::uint64_t reserved[2];
+  Shard first;
+};
+
+inline constexpr std::uint32_t kStickyReferences = 1;  // some value has or had references
+
+static_assert(std::is_standard_layout_v<DictDescriptor> && std::is_trivial_v<DictDescriptor>);
+static_assert(sizeof(DictDescriptor) == kDescriptorBytes);
+static_assert(offsetof(DictDescriptor, seed) == 64);
+static_assert(offsetof(DictDescriptor, first_page) == 80);
+static_assert(offsetof(DictDescriptor, page_table) == 88);
+static_assert(offsetof(DictDescriptor, sequence) == 96);
+static_assert(offsetof(DictDescriptor, depth) == 104);
+static_assert(offsetof(DictDescriptor, sticky) == 108);
+static_assert(offsetof(DictDescriptor, first) == 128);
+
+// ---- blocks: buckets of slots, then a log of entries ----
+
+//   +----------+----------+ ... +---------+---------+---------+ ... +--------------+
+//   | bucket 0 | bucket 1 |     | entry   | entry   | entry   |     | not used yet |
+//   | 16 slots |          |     |         |         |         |     |              |
+//   +----------+----------+ ... +---------+---------+---------+ ... +--------------+
+//                                                                   tail           size
+// slot  { tag 15 | offset / 8: 17 }, one word: what makes an entry visible. 0: empty; 1: erased,
+//       but looked past. A key's slot is in the bucket its hash names, or in a later one, with no
+//       bucket in between that has an empty slot.
+inline constexpr std::uint32_t kSlotsPerBucket = 16;
+inline constexpr std::uint32_t kBucketBytes = kSlotsPerBucket * sizeof(Word32);
+inline constexpr std::uint32_t kSlotErased = 1;
+inline constexpr unsigned kSlotOffsetBits = 17;
+inline constexpr unsigned kDictSizes = 8;  // of blocks
+inline constexpr unsigned kDictDensities = 8;
+
+constexpr std::uint32_t dict_block_bytes(unsigned size) {
+  return size < 3 ? 1024U << 2 * size : 65536U << (size - 3);
+}
+static_assert(dict_block_bytes(0) == 1024 && dict_block_bytes(2) == 16384);
+static_assert(dict_block_bytes(3) == 65536 && dict_block_bytes(7) == 1 << 20);
+static_assert(dict_block_bytes(kDictSizes - 1) <= 8U << kSlotOffsetBits);
+
+constexpr std::uint32_t buckets_in(unsigned size, unsigned density) {
+  const std::uint32_t buckets = dict_block_bytes(size) >> (9 + density);
+  return buckets == 0 ? 1 : buckets;
+}
+
+constexpr std::uint32_t slot_of(std::uint32_t tag, std::uint32_t offset) {
+  return tag << kSlotOffsetBits | offset / 8;
+}
+constexpr std::uint32_t slot_tag(std::uint32_t slot) { return slot >> kSlotOffsetBits; }
+constexpr std::uint32_t slot_offset(std::uint32_t slot) {
+  return (slot & ((1U << kSlotOffsetBits) - 1)) * 8;
+}
+
+// Which bits of a key's hash mean what.
+constexpr std::uint32_t shard_bits(std::uint64_t hash) {
+  return static_cast<std::uint32_t>(hash) & (kShardsMax - 1);
+}
+constexpr std::uint32_t tag_of(std::uint64_t hash) {
+  return static_cast<std::uint32_t>(hash >> kDictDepthMax) & 0x7fff;
+}
+constexpr std::uint32_t bucket_bits(std::uint64_t hash) {
+  return static_cast<std::uint32_t>(hash >> 33);
+}
+
+// A root word taken apart.
+struct DictRoot {
+  std::uint32_t generation = 0;
+  std::uint64_t block = 0;  // offset in the arena, a multiple of 1024; 0: none
+  unsigned size = 0;
+  unsigned density = 0;
+
+  static constexpr DictRoot of(std::uint64_t word) {
+    return {.generation = static_cast<std::uint32_t>(word >> 32),
+            .block = (word >> 6 & ((1U << 26) - 1)) << 10,
+            .size = static_cast<unsigned>(word >> 3) & 7,
+            .density = static_cast<unsigned>(word) & 7};
+  }
+  [[nodiscard]] constexpr std::uint64_t word() const {
+    return std::uint64_t{generation} << 32 | block >> 10 << 6 | size << 3 | density;
+  }
+  [[nodiscard]] constexpr std::uint32_t bytes() const { return dict_block_bytes(size); }
+  [[nodiscard]] constexpr std::uint32_t buckets() const { return buckets_in(size, density); }
+};
+
+// ---- entries ----
+
+//   0                     8                     16        24
+//   +---------------------+---------------------+---------+----------- ... --+------- ... ---+
+//   | sequence 50, key 14 | layout of the value | version | key, padded to 8 | value, padded |
+//   +---------------------+---------------------+---------+----------- ... --+------- ... ---+
+//
+//   value word:  | 0 2 | references | large | key kind 5 | value kind 6 | spare 17 | room 15 |
+//   bytes 17 |
+//
+// key         bytes of the key
+// room        for the value, in 8 bytes
+// spare       an earlier entry of the same key, offset / 8, whose bytes may be used for the next
+//             value; 0: none
+// large       the value word names a block of its own: {offset, bytes}
+// references  the value has references to other objects (value_references.h)
+// version     odd while a spare is written
+//
+// An entry in a slot changes no more, except that a value of 8 bytes may be replaced by another of
+// the same kind with one store.
+inline constexpr std::uint32_t kEntryHeadBytes = 24;
+inline constexpr unsigned kKeyBits = 14;
+inline constexpr std::uint32_t kDictKeyBytesMax = 8192;
+inline constexpr std::uint32_t kInlineValueBytesMax = 2048;
+inline constexpr std::uint32_t kLargeValueBytes = 16;
+inline constexpr std::uint64_t kSequenceMax = (std::uint64_t{1} << (64 - kKeyBits)) - 1;
+
+constexpr std::uint32_t padded(std::uint32_t bytes) { return (bytes + 7) & ~7U; }
+
+constexpr std::uint64_t key_word(std::uint64_t sequence, std::uint32_t key_bytes) {
+  return sequence << kKeyBits | key_bytes;
+}
+constexpr std::uint32_t key_bytes_in(std::uint64_t word) {
+  return static_cast<std::uint32_t>(word) & ((1U << kKeyBits) - 1);
+}
+constexpr std::uint64_t sequence_in(std::uint64_t word) { return word >> kKeyBits; }
+
+struct ValueLayout {
+  std::uint32_t bytes = 0;
+  std::uint32_t room = 0;   // bytes, a multiple of 8
+  std::uint32_t spare = 0;  // offset in the block; 0: none
+  std::uint8_t kind = 0;
+  std::uint8_t key_kind = 0;
+  bool large = false;
+  bool references = false;
+
+  static constexpr ValueLayout of(std::uint64_t word) {
+    return {.bytes = static_cast<std::uint32_t>(word) & 0x1ffff,
+            .room = (static_cast<std::uint32_t>(word >> 17) & 0x7fff) * 8,
+            .spare = (static_cast<std::uint32_t>(word >> 32) & 0x1ffff) * 8,
+            .kind = static_cast<std::uint8_t>(word >> 49 & 0x3f),
+            .key_kind = static_cast<std::uint8_t>(word >> 55 & 0x1f),
+            .large = (word >> 60 & 1) != 0,
+            .references = (word >> 61 & 1) != 0};
+  }
+  [[nodiscard]] constexpr std::uint64_t word() const {
+    return std::uint64_t{bytes} | std::uint64_t{room / 8} << 17 | std::uint64_t{spare / 8} << 32 |
+           std::uint64_t{kind} << 49 | std::uint64_t{key_kind} << 55 | std::uint64_t{large} << 60 |
+           std::uint64_t{references} << 61;
+  }
+};
+static_assert(kInlineValueBytesMax <= 0x1ffff && kInlineValueBytesMax / 8 <= 0x7fff);
+static_assert(kDictKeyBytesMax < 1U << kKeyBits);
+
+constexpr std::uint32_t entry_bytes(std::uint32_t key_bytes, std::uint32_t room) {
+  return kEntryHeadBytes + padded(key_bytes) + room;
+}
+
+// ---- parts: for what a block of the dict is (BlockFor::part) ----
+
+// A shard's block: the shard's index.
+inline constexpr std::uint32_t kPartHeaderPage = 0x400000;  // + which
+inline constexpr std::uint32_t kPartPageTable = 0x500000;
+inline constexpr std::uint32_t kPartRecord = 0x600000;  // of a transaction
+inline constexpr std::uint32_t kPartValue = 0x800000;   // + shard_bits of the key's hash
+static_assert(kPartValue + kShardsMax <= kPartsMax);
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

@@ -1,0 +1,232 @@
+// Reading more than one key: sizes, snapshots, the last entry. See dict.h.
+#include <algorithm>
+
+#include "memory/dict.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+namespace {
+
+// A snapshot that others keep disturbing: after so many tries it takes the lock, if it may write,
+// or after many more it takes the values as they come.
+constexpr int kTriesBeforeLock = 8;
+constexpr int kTriesBeforeMixture = 64;
+
+// The bits that choose a shard, the first to decide in the highest place. So the keys of a shard
+// are those of one interval, a split halves it, and a cursor passes over each key once.
+std::uint32_t reversed(std::uint32_t bits) {
+  std::uint32_t result = 0;
+  for (unsigned i = 0; i < kDictDepthMax; ++i) {
+    result = result << 1 | (bits >> i & 1);
+  }
+  return result;
+}
+
+void append_bytes(std::vector<std::byte>& to, const std::byte* from, std::uint64_t bytes) {
+  const std::size_t at = to.size();
+  to.resize(at + ((bytes + 7) & ~std::uint64_t{7}));
+  copy_out(to.data() + at, from, bytes);
+}
+
+}  // namespace
+
+std::uint64_t Dict::size() const {
+  std::uint64_t size = 0;
+  for_each_shard([&](const Shard& shard, std::uint32_t) {
+    if (shard.depth.load() != 0) size += shard.count.load(std::memory_order_relaxed);
+  });
+  return size;
+}
+
+std::uint64_t Dict::changes() const {
+  std::uint64_t changes = 0;
+  // Also of shards that are no more: the sum must not come back to what it was.
+  for_each_shard([&](const Shard& shard, std::uint32_t) { changes += shard.changes.load(); });
+  return changes;
+}
+
+// ---- snapshots ----
+
+// False: the entry changed meanwhile, or is damaged.
+bool Dict::copy_entry(const Block& block, std::uint32_t slot, std::uint32_t from, bool with_values,
+                      DictSnapshot& snapshot) const {
+  const std::uint32_t seen = block.slot(slot).load();
+  if (seen <= kSlotErased) return true;
+  std::uint64_t version = 0;
+  Entry entry;
+  if (!open_version(block, slot_offset(seen), version) ||
+      !open_entry(block, slot_offset(seen), entry)) {
+    return false;
+  }
+  if (reversed(shard_bits(hash_of(entry))) < from) return true;
+  StoredValue value;
+  if (!open_value(entry, value)) return false;
+  const std::size_t before = snapshot.bytes.size();
+  DictItem item{.sequence = sequence_in(entry.key_word),
+                .key = before,
+                .key_bytes = entry.key_bytes(),
+                .key_kind = entry.layout.key_kind,
+                .value_kind = value.kind};
+  append_bytes(snapshot.bytes, entry.key(), item.key_bytes);
+  if (with_values) {
+    item.value = snapshot.bytes.size();
+    item.value_bytes = value.bytes;
+    append_bytes(snapshot.bytes, value.data, value.bytes);
+  }
+  fence_loads();
+  std::uint64_t now = 0;
+  const bool stood = (version & 1) == 0 && open_version(block, slot_offset(seen), now) &&
+                     now == version && block.slot(slot).load(std::memory_order_relaxed) == seen;
+  if (stood) {
+    snapshot.items.push_back(item);
+  } else {
+    snapshot.bytes.resize(before);
+  }
+  return stood;
+}
+
+// The entries from the cursor on. `instant`: all of them at one.
+Dict::Copied Dict::copy_shard(const Shard& shard, std::uint32_t from, bool with_values,
+                              bool instant, DictSnapshot& snapshot, std::uint32_t& depth) const {
+  const std::size_t items = snapshot.items.size();
+  const std::size_t bytes = snapshot.bytes.size();
+  const std::uint64_t changes = shard.changes.load();
+  const std::uint64_t root = shard.root.load();
+  depth = shard.depth.load();
+  Copied copied = Copied::kChanged;
+  Block block;
+  if (depth >= 1 && depth <= kDictDepthMax + 1 && has_hash(shard, reversed(from))) {
+    if (!open_block(root, block)) {
+      copied = block.root.block == 0 ? Copied::kWhole : Copied::kDamaged;
+    } else {
+      copied = Copied::kWhole;
+      for (std::uint32_t i = 0; i < block.slots() && copied == Copied::kWhole; ++i) {
+        for (int tries = 0; !copy_entry(block, i, from, with_values, snapshot); ++tries) {
+          if (!instant && tries < kTriesBeforeMixture && is_same(shard, root)) continue;
+          copied = Copied::kDamaged;
+          break;
+        }
+      }
+    }
+  }
+  fence_loads();
+  const bool stood = is_same(shard, root) && shard.depth.load() == depth &&
+                     (!instant || shard.changes.load() == changes);
+  if (copied == Copied::kWhole && stood) return copied;
+  snapshot.items.resize(items);
+  snapshot.bytes.resize(bytes);
+  return stood ? copied : Copied::kChanged;
+}
+
+Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
+                      DictSnapshot& snapshot) const {
+  const std::uint32_t end = kShardsMax;
+  std::int64_t deadline = 0;
+  for (std::uint32_t cursor = 0; cursor < end;) {
+    std::uint32_t depth = 0;
+    Copied copied = Copied::kChanged;
+    for (std::uint32_t attempt = 0; copied == Copied::kChanged; ++attempt) {
+      if (attempt != 0) {
+        const Result result = try_again(attempt, timeout_ns, deadline);
+        if (result != Result::kDone) return result;
+      }
+      Shard* shard = find_shard(reversed(cursor));
+      if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
+      const bool lock_it = caller != nullptr && attempt >= kTriesBeforeLock;
+      if (lock_it) {
+        Call call{.caller = *caller, .timeout_ns = timeout_ns};
+        if (const Result r = lock(call, reversed(cursor), shard); r != Result::kDone) return r;
+      }
+      copied =
+          copy_shard(*shard, cursor, with_values, attempt < kTriesBeforeMixture, snapshot, depth);
+      if (lock_it) unlock_word(*caller, shard->lock);
+    }
+    if (copied == Copied::kDamaged) return Result::kDamaged;
+    const std::uint32_t interval = 1U << (kDictDepthMax - (depth - 1));
+    cursor = (cursor & ~(interval - 1)) + interval;
+  }
+  std::sort(snapshot.items.begin(), snapshot.items.end(),
+            [](const DictItem& a, const DictItem& b) { return a.sequence < b.sequence; });
+  return object_.is_stale() ? Result::kStale : Result::kDone;
+}
+
+// ---- the last entry ----
+
+// The entry of the block that was inserted last. False: it has none, or is damaged.
+bool Dict::find_last(const Block& block, Spot& spot) const {
+  std::uint64_t last = 0;
+  for (std::uint32_t i = 0; i < block.slots(); ++i) {
+    const std::uint32_t seen = block.slot(i).load(std::memory_order_relaxed);
+    Entry entry;
+    if (seen <= kSlotErased || !open_entry(block, slot_offset(seen), entry)) continue;
+    const std::uint64_t sequence = sequence_in(entry.key_word);
+    if (spot.seen != 0 && sequence < last) continue;
+    last = sequence;
+    spot.entry = entry;
+    spot.slot = &block.slot(i);
+    spot.seen = seen;
+    spot.alone = match(block.bucket(i / kSlotsPerBucket), 0x8000).empty != 0;
+  }
+  return spot.seen != 0;
+}
+
+Result Dict::pop_last(Call& call, Show show) {
+  for (;;) {
+    if (object_.is_stale()) return Result::kStale;
+    // `latest` is never too low, so the shard with the greatest one comes first; it may turn out to
+    // have been too high, and is mended then.
+    std::uint64_t best = 0;
+    std::uint64_t second = 0;
+    std::uint32_t index = 0;
+    for_each_shard([&](const Shard& shard, std::uint32_t at) {
+      if (shard.depth.load() == 0) return;
+      const std::uint64_t latest = shard.latest.load();
+      if (latest > best) {
+        second = best;
+        best = latest;
+        index = at;
+      } else {
+        second = std::max(second, latest);
+      }
+    });
+    if (best == 0) return Result::kAbsent;
+    Shard* shard = shard_at(index);
+    if (shard == nullptr) return Result::kDamaged;
+    Result result = lock_word(call, shard->lock);
+    if (result != Result::kDone) return result;
+    Block block;
+    Spot spot;
+    Garbage garbage;
+    const bool found = open_block(shard->root.load(), block) && find_last(block, spot);
+    const std::uint64_t last = found ? sequence_in(spot.entry.key_word) + 1 : 0;
+    const bool take = found && last >= second && shard->depth.load() != 0;
+    std::vector<std::byte> key_copy;
+    DictKey key;
+    if (take) {
+      StoredValue value;
+      key_copy.resize(padded(spot.entry.key_bytes()));
+      copy_out(key_copy.data(), spot.entry.key(), spot.entry.key_bytes());
+      key = this->key(spot.entry.layout.key_kind,
+                      {reinterpret_cast<const char*>(key_copy.data()), spot.entry.key_bytes()});
+      result = open_value(spot.entry, value) ? Result::kDone : Result::kDamaged;
+      if (result == Result::kDone) {
+        show(key.kind, key_copy.data(), key.bytes, value);
+        result = erase_at(call, *shard, key, spot, garbage);
+      }
+    }
+    shard->latest.store(last, std::memory_order_relaxed);
+    unlock_word(call.caller, shard->lock);
+    if (!take) continue;
+    free_value(call.caller, key.hash, garbage);
+    if (result != Result::kDone) return result;
+    announce(call.caller, object_);
+    shrink_if_empty(call, *shard, shard_bits(key.hash));
+    return Result::kDone;
+  }
+}
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

@@ -1,0 +1,373 @@
+// New blocks for old ones: when there is no room, when there is far too much, when writers of one
+// shard get in each other's way. See dict.h. What is allocated is allocated before the lock; if the
+// shard has changed meanwhile, it is given back, and whoever called looks again.
+#include <algorithm>
+
+#include "memory/dict.h"
+#include "memory/seeded_faults.h"
+
+namespace shoal::memory {
+
+SHOAL_VARIANT_BEGIN
+
+namespace {
+
+// The largest block that a shard grows to before it is split: what one put may have to copy.
+constexpr unsigned kOrdinarySize = 4;
+// Of a new block, so much is filled at most: each entry may come to have a spare.
+constexpr std::uint64_t kFilledPercent = 48;
+// Of one of two halves: a full block gives two.
+constexpr std::uint64_t kHalfFilledPercent = 60;
+// A search should meet an empty slot soon.
+constexpr std::uint32_t kSlotsFilledOf16 = 13;
+// Two shards become one when both fit into a block of this size.
+constexpr unsigned kMergedSize = 2;
+// Waits for a shard's lock before it is split, entries it must have, and how deep that goes.
+constexpr std::uint32_t kContended = 32;
+constexpr std::uint32_t kContendedCount = 32;
+constexpr std::uint32_t kContendedDepth = 6;
+
+std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
+
+}  // namespace
+
+bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan& plan,
+                std::uint64_t filled_percent) {
+  const std::uint64_t each = std::max<std::uint64_t>(count == 0 ? 64 : live / count, 32);
+  for (unsigned size = 0; size <= size_max; ++size) {
+    for (unsigned density = kDictDensities; density-- > 0;) {
+      const std::uint64_t buckets = buckets_in(size, density);
+      const std::uint64_t log = dict_block_bytes(size) - buckets * kBucketBytes;
+      if (density != 0 && buckets * kSlotsFilledOf16 < log / each + 1) continue;
+      if (live * 100 > log * filled_percent) break;
+      plan = {.size = size, .density = density};
+      return true;
+    }
+  }
+  return false;
+}
+
+// ---- a block that is being filled ----
+
+Result Dict::allocate(Call& call, Plan plan, std::uint32_t part, Fresh& fresh) const {
+  const absl::StatusOr<std::uint64_t> block =
+      allocator_->allocate(call.caller, dict_block_bytes(plan.size), shard_part(part));
+  if (!block.ok()) {
+    call.why = block.status();
+    return Result::kExhausted;
+  }
+  fresh.offset = *block;
+  fresh.part = part;
+  fresh.block.root = {.block = *block, .size = plan.size, .density = plan.density};
+  fresh.block.at = arena_ + *block;
+  fresh.tail = fresh.block.log();
+  return Result::kDone;
+}
+
+void Dict::drop(Caller& caller, Fresh& fresh) const {
+  if (fresh.offset == 0) return;
+  (void)allocator_->free(caller, fresh.offset, fresh.block.bytes(), shard_part(fresh.part));
+  fresh.offset = 0;
+}
+
+bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
+  const std::uint32_t room = std::max(padded(entry.layout.bytes), 8U);
+  const std::uint32_t bytes = entry_bytes(entry.key_bytes(), room);
+  const Block& block = to.block;
+  if (bytes > block.bytes() - to.tail) return false;
+  if (to.count >= block.slots() / 16 * kSlotsFilledOf16) return false;
+  ValueLayout layout = entry.layout;
+  layout.room = room;
+  layout.spare = 0;
+  std::byte* const at = block.at + to.tail;
+  store_word(at, entry.key_word, std::memory_order_relaxed);
+  store_word(at + 8, layout.word(), std::memory_order_relaxed);
+  copy_in(at + kEntryHeadBytes, entry.key(), bytes - kEntryHeadBytes, bytes - kEntryHeadBytes);
+  const std::uint32_t mask = block.buckets() - 1;
+  std::uint32_t bucket = bucket_bits(hash) & mask;
+  std::uint32_t free = 0;
+  while ((free = match(block.bucket(bucket), 0x8000).empty) == 0) bucket = (bucket + 1) & mask;
+  block.bucket(bucket)[__builtin_ctz(free)].store(slot_of(tag_of(hash), to.tail),
+                                                  std::memory_order_relaxed);
+  to.tail += bytes;
+  to.live += bytes;
+  ++to.count;
+  return true;
+}
+
+// What counts of `from` and belongs to the shard {index, mask}. False: it does not fit, or is
+// damaged.
+bool Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to) const {
+  if (from.at == nullptr) return true;
+  for (std::uint32_t i = 0; i < from.slots(); ++i) {
+    const std::uint32_t seen = from.slot(i).load(std::memory_order_relaxed);
+    if (seen <= kSlotErased) continue;
+    Entry entry;
+    if (!open_entry(from, slot_offset(seen), entry)) return false;
+    const std::uint64_t hash = hash_of(entry);
+    if (((shard_bits(hash) ^ index) & mask) != 0) continue;
+    if (!append(entry, hash, to)) return false;
+  }
+  return true;
+}
+
+void Dict::set_derived(Shard& shard, const Fresh& fresh) {
+  shard.count.store(fresh.count, std::memory_order_relaxed);
+  shard.used.store(fresh.count, std::memory_order_relaxed);
+  shard.tail.store(fresh.tail, std::memory_order_relaxed);
+  shard.live.store(fresh.live, std::memory_order_relaxed);
+}
+
+void Dict::publish_root(Shard& shard, const Fresh& fresh) const {
+  DictRoot root = fresh.block.root;
+  root.generation = DictRoot::of(shard.root.load(std::memory_order_relaxed)).generation + 1;
+  shard.root.store(root.word());
+  set_derived(shard, fresh);
+}
+
+void Dict::retire_block(Call& call, const Shard& shard, Garbage& garbage) const {
+  const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
+  if (root.block == 0) return;
+  const std::uint32_t index = shard.index.load(std::memory_order_relaxed);
+  // What is not the shard's block stays: somebody wrote nonsense there.
+  if (allocator_->retire(call.caller, root.block, root.bytes(), shard_part(index)).ok()) {
+    garbage = {.block = root.block, .bytes = root.bytes()};
+  }
+}
+
+void Dict::free_block(Caller& caller, std::uint32_t part, const Garbage& garbage) const {
+  if (garbage.block == 0) return;
+  (void)allocator_->free(caller, garbage.block, garbage.bytes, shard_part(part));
+}
+
+// ---- one block for one ----
+
+Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
+  const std::uint32_t index = shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1);
+  Fresh fresh;
+  Result result = allocate(call, plan, index, fresh);
+  if (result != Result::kDone) return result;
+  result = lock_word(call, shard.lock);
+  if (result != Result::kDone) {
+    drop(call.caller, fresh);
+    return result;
+  }
+  Block old;
+  const std::uint32_t depth = shard.depth.load(std::memory_order_relaxed);
+  const bool same = shard.root.load(std::memory_order_relaxed) == root && depth != 0;
+  if (!same || !(open_block(root, old) || old.root.block == 0) ||
+      !copy_live(old, index, low_bits((depth - 1) & 31), fresh)) {
+    unlock_word(call.caller, shard.lock);
+    drop(call.caller, fresh);
+    return same && old.root.block != 0 && old.at == nullptr ? Result::kDamaged : Result::kDiffers;
+  }
+  Garbage garbage;
+  touch(shard);
+  retire_block(call, shard, garbage);
+  publish_root(shard, fresh);
+  (void)allocator_->own(call.caller, fresh.offset, fresh.block.bytes(), shard_part(index));
+  unlock_word(call.caller, shard.lock);
+  if (!has_fault(Fault::kOldBlockForgotten)) free_block(call.caller, index, garbage);
+  return Result::kDone;
+}
+
+Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) {
+  // kDiffers: others changed the shard in between, or its entries did not fit as planned: the
+  // figures are asked again.
+  constexpr int kAttempts = 1000;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Shard* const shard = find_shard(hash_bits);
+    if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
+    const std::uint64_t root = shard->root.load();
+    const std::uint64_t live = std::uint64_t{shard->live.load(std::memory_order_relaxed)} + need;
+    const std::uint64_t count = std::uint64_t{shard->count.load(std::memory_order_relaxed)} + 1;
+    // Each time it did not fit, more room is tried.
+    const std::uint64_t wanted = live + live * static_cast<std::uint64_t>(attempt) / 4;
+    const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
+    Plan fits;
+    Result result = Result::kDiffers;
+    if (plan(wanted, count, may_split ? kOrdinarySize : kDictSizes - 1, fits, kFilledPercent)) {
+      result = rebuild(call, *shard, root, fits);
+    } else if (may_split) {
+      result = split(call, *shard, root, need);
+    } else {
+      call.why = absl::ResourceExhaustedError(
+          "the dict has as many entries of this size as its shards hold: use several dicts");
+      return Result::kExhausted;
+    }
+    if (result != Result::kDiffers) return result;
+  }
+  return Result::kDamaged;
+}
+
+// ---- two for one, one for two ----
+
+Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint32_t need) {
+  const std::uint32_t depth = shard.depth.load();
+  const std::uint32_t bits = depth - 1;
+  const std::uint32_t index = shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1);
+  if (depth == 0 || bits >= kDictDepthMax || index > low_bits(bits)) return Result::kDiffers;
+  const std::uint32_t other = index | 1U << bits;
+  Result result = need_page(call, other);
+  if (result != Result::kDone) return result;
+  // Before there is such a shard, so that nobody looks for it in vain.
+  for (std::uint32_t hint = descriptor().depth.load();
+       hint < depth && !descriptor().depth.change(hint, depth);) {
+  }
+  Shard* const upper = shard_at(other);
+  if (upper == nullptr) return Result::kDamaged;
+  const std::uint64_t live = std::uint64_t{shard.live.load(std::memory_order_relaxed)};
+  const std::uint64_t count = std::uint64_t{shard.count.load(std::memory_order_relaxed)} + 1;
+  // Halves are hardly ever equal.
+  Plan half;
+  if (!plan(live * 9 / 16 + need, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
+      !plan(live + need, count, kDictSizes - 1, half, kHalfFilledPercent)) {
+    return Result::kDamaged;
+  }
+  Fresh low;
+  Fresh high;
+  result = allocate(call, half, index, low);
+  if (result == Result::kDone) result = allocate(call, half, other, high);
+  if (result == Result::kDone) result = lock_word(call, shard.lock);
+  if (result != Result::kDone) {
+    drop(call.caller, low);
+    drop(call.caller, high);
+    return result;
+  }
+  Block old;
+  const std::uint32_t mask = low_bits(depth);
+  bool good = shard.root.load(std::memory_order_relaxed) == root &&
+              shard.depth.load(std::memory_order_relaxed) == depth &&
+              (open_block(root, old) || old.root.block == 0) && copy_live(old, index, mask, low) &&
+              copy_live(old, other, mask, high);
+  if (good) {
+    result = lock_word(call, upper->lock);
+    good = result == Result::kDone;
+    if (good && upper->depth.load() != 0) {
+      unlock_word(call.caller, upper->lock);
+      good = false;
+      result = Result::kDamaged;
+    }
+  } else {
+    result = Result::kDiffers;
+  }
+  if (!good) {
+    unlock_word(call.caller, shard.lock);
+    drop(call.caller, low);
+    drop(call.caller, high);
+    return result;
+  }
+  Garbage garbage;
+  touch(shard);
+  touch(*upper);
+  retire_block(call, shard, garbage);
+  upper->index.store(other, std::memory_order_relaxed);
+  upper->transaction.store(0, std::memory_order_relaxed);
+  upper->contended.store(0, std::memory_order_relaxed);
+  shard.contended.store(0, std::memory_order_relaxed);
+  publish_root(*upper, high);
+  upper->latest.store(shard.latest.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  upper->depth.store(depth + 1);
+  // From here on the upper half is the other shard's; the old block still has both.
+  shard.depth.store(depth + 1);
+  publish_root(shard, low);
+  (void)allocator_->own(call.caller, low.offset, low.block.bytes(), shard_part(index));
+  (void)allocator_->own(call.caller, high.offset, high.block.bytes(), shard_part(other));
+  unlock_word(call.caller, upper->lock);
+  unlock_word(call.caller, shard.lock);
+  free_block(call.caller, index, garbage);
+  return Result::kDone;
+}
+
+void Dict::divide_if_contended(Call& call, const Shard& shard, std::uint32_t hash_bits) {
+  if (shard.contended.load(std::memory_order_relaxed) < kContended) [[likely]]
+    return;
+  if (shard.count.load(std::memory_order_relaxed) < kContendedCount ||
+      shard.depth.load(std::memory_order_relaxed) > kContendedDepth) {
+    return;
+  }
+  // Whether it comes off or not, the change that was asked for is done.
+  Shard* const now = find_shard(hash_bits);
+  if (now != nullptr) (void)split(call, *now, now->root.load(), 0);
+}
+
+void Dict::shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits) {
+  const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
+  const std::uint32_t live = shard.live.load(std::memory_order_relaxed);
+  if (root.size == 0 || root.block == 0 || live > root.bytes() / 8) [[likely]]
+    return;
+  if (merge(call, hash_bits) == Result::kDone) return;
+  Plan fits;
+  Shard* const now = find_shard(hash_bits);
+  if (now == nullptr || !plan(live, now->count.load(std::memory_order_relaxed), root.size - 1, fits,
+                              kFilledPercent)) {
+    return;
+  }
+  (void)rebuild(call, *now, now->root.load(), fits);
+}
+
+// The shard of the hash and its sibling become one, if both are small. kDiffers: they are not.
+Result Dict::merge(Call& call, std::uint32_t hash_bits) {
+  Shard* const one = find_shard(hash_bits);
+  if (one == nullptr) return Result::kDiffers;
+  const std::uint32_t depth = one->depth.load();
+  if (depth < 2 || depth > kDictDepthMax + 1) return Result::kDiffers;
+  const std::uint32_t bits = depth - 2;  // afterwards
+  const std::uint32_t index = hash_bits & low_bits(bits);
+  Shard* const lower = shard_at(index);
+  Shard* const upper = shard_at(index | 1U << bits);
+  if (lower == nullptr || upper == nullptr || lower->depth.load() != depth ||
+      upper->depth.load() != depth) {
+    return Result::kDiffers;
+  }
+  const std::uint64_t live = std::uint64_t{lower->live.load(std::memory_order_relaxed)} +
+                             upper->live.load(std::memory_order_relaxed);
+  const std::uint64_t count = std::uint64_t{lower->count.load(std::memory_order_relaxed)} +
+                              upper->count.load(std::memory_order_relaxed);
+  Plan fits;
+  if (!plan(live, count, kMergedSize, fits, kFilledPercent)) return Result::kDiffers;
+  Fresh fresh;
+  Result result = allocate(call, fits, index, fresh);
+  if (result == Result::kDone) result = lock_word(call, lower->lock);
+  if (result != Result::kDone) {
+    drop(call.caller, fresh);
+    return result;
+  }
+  // Somebody who holds the upper one may be waiting for the lower one: no waiting here.
+  std::uint32_t free = 0;
+  const bool both = upper->lock.change(free, call.caller.owner << 2);
+  Block blocks[2];
+  const bool good = both && lower->depth.load() == depth && upper->depth.load() == depth &&
+                    (open_block(lower->root.load(), blocks[0]) || blocks[0].root.block == 0) &&
+                    (open_block(upper->root.load(), blocks[1]) || blocks[1].root.block == 0) &&
+                    copy_live(blocks[0], index, low_bits(bits), fresh) &&
+                    copy_live(blocks[1], index, low_bits(bits), fresh);
+  Garbage garbage[2];
+  if (good) {
+    touch(*lower);
+    touch(*upper);
+    retire_block(call, *lower, garbage[0]);
+    retire_block(call, *upper, garbage[1]);
+    publish_root(*lower, fresh);
+    lower->latest.store(std::max(lower->latest.load(std::memory_order_relaxed),
+                                 upper->latest.load(std::memory_order_relaxed)));
+    (void)allocator_->own(call.caller, fresh.offset, fresh.block.bytes(), shard_part(index));
+    lower->depth.store(depth - 1);
+    // From here on the lower one has all of it.
+    upper->depth.store(0);
+    DictRoot none;
+    none.generation = DictRoot::of(upper->root.load(std::memory_order_relaxed)).generation + 1;
+    upper->root.store(none.word());
+    set_derived(*upper, Fresh{});
+  }
+  if (both) unlock_word(call.caller, upper->lock);
+  unlock_word(call.caller, lower->lock);
+  if (!good) drop(call.caller, fresh);
+  free_block(call.caller, index, garbage[0]);
+  free_block(call.caller, index | 1U << bits, garbage[1]);
+  return good ? Result::kDone : Result::kDiffers;
+}
+
+SHOAL_VARIANT_END
+
+}  // namespace shoal::memory

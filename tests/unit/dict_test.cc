@@ -1,0 +1,140 @@
+// memory/dict*: one process's calls against a model.
+#include <map>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "dict_memory.h"
+
+namespace shoal {
+namespace {
+
+using memory::Dict;
+using memory::Result;
+using test::DictMemory;
+using test::Process;
+using test::TextDict;
+
+void expect_sound(DictMemory& memory) {
+  memory::DictStat stat;
+  std::string wrong;
+  EXPECT_TRUE(memory.reader().verify(stat, [&](const std::string& what) { wrong += what + "\n"; }))
+      << wrong;
+  EXPECT_EQ(stat.entries, memory.reader().size());
+}
+
+std::string random_text(std::mt19937_64& random, std::size_t most) {
+  std::string text(random() % (most + 1), ' ');
+  for (char& c : text) c = static_cast<char>('a' + random() % 26);
+  return text;
+}
+
+TEST(Dict, AnswersAsAMapDoes) {
+  DictMemory memory;
+  Process process(1);
+  TextDict dict(memory.dict(), process.caller);
+  std::map<std::string, std::string> model;
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 200'000; ++round) {
+    const std::string key = "key" + std::to_string(random() % 3000);
+    switch (random() % 8) {
+      case 0:
+      case 1: {
+        ASSERT_EQ(dict.erase(key), model.erase(key) == 1 ? Result::kDone : Result::kAbsent);
+        break;
+      }
+      case 2: {
+        const bool fresh = model.count(key) == 0;
+        const std::string value = random_text(random, 60);
+        ASSERT_EQ(dict.put(key, value, Dict::Only::kIfAbsent),
+                  fresh ? Result::kDone : Result::kPresent);
+        if (fresh) model[key] = value;
+        break;
+      }
+      case 3:
+      case 4: {
+        const std::size_t most = random() % 50 == 0 ? 20'000 : 100;
+        const std::string value = random_text(random, most);
+        ASSERT_EQ(dict.put(key, value), Result::kDone);
+        model[key] = value;
+        break;
+      }
+      default: {
+        const auto known = model.find(key);
+        const std::optional<std::string> found = TextDict::get(memory.reader(), key);
+        ASSERT_EQ(found.has_value(), known != model.end()) << key;
+        if (found) {
+          ASSERT_EQ(*found, known->second);
+        }
+      }
+    }
+    if (round % 20'000 == 0) {
+      ASSERT_EQ(memory.dict().size(), model.size());
+      expect_sound(memory);
+    }
+  }
+  expect_sound(memory);
+  memory::DictSnapshot snapshot;
+  ASSERT_EQ(memory.dict(1).snapshot(nullptr, test::kPatienceNs, true, snapshot), Result::kDone);
+  ASSERT_EQ(snapshot.items.size(), model.size());
+  for (const memory::DictItem& item : snapshot.items) {
+    const auto* bytes = reinterpret_cast<const char*>(snapshot.bytes.data());
+    const std::string key(bytes + item.key, item.key_bytes);
+    EXPECT_EQ(model[key], std::string(bytes + item.value, item.value_bytes));
+  }
+  for (const auto& [key, value] : model) ASSERT_EQ(dict.erase(key), Result::kDone);
+  expect_sound(memory);
+  EXPECT_EQ(memory.dict().size(), 0U);
+  memory::DictStat stat;
+  (void)memory.dict().verify(stat, [](const std::string&) {});
+  EXPECT_EQ(stat.large_values, 0U);
+  EXPECT_LE(memory.owned_bytes(), stat.block_bytes + 2 * memory::kHeaderPageBytes);
+  EXPECT_EQ(stat.block_bytes, 1024U);
+}
+
+TEST(Dict, GrowsWithoutLosingAnything) {
+  DictMemory memory(std::uint64_t{1} << 30);
+  Process process(1);
+  TextDict dict(memory.dict(), process.caller);
+  constexpr int kKeys = 300'000;
+  for (int i = 0; i < kKeys; ++i) {
+    ASSERT_EQ(dict.put_number(std::to_string(i), i), Result::kDone);
+  }
+  for (int i = 0; i < kKeys; ++i) {
+    const std::optional<std::string> found = dict.get(std::to_string(i));
+    ASSERT_TRUE(found.has_value()) << i;
+    std::int64_t number = 0;
+    std::memcpy(&number, found->data(), 8);
+    ASSERT_EQ(number, i);
+  }
+  EXPECT_FALSE(dict.get("absent").has_value());
+  expect_sound(memory);
+  memory::DictSnapshot snapshot;
+  ASSERT_EQ(memory.dict(1).snapshot(nullptr, test::kPatienceNs, true, snapshot), Result::kDone);
+  ASSERT_EQ(snapshot.items.size(), static_cast<std::size_t>(kKeys));
+  for (int i = 0; i < kKeys; ++i) {
+    std::int64_t number = 0;
+    std::memcpy(&number, snapshot.bytes.data() + snapshot.items[static_cast<std::size_t>(i)].value,
+                8);
+    ASSERT_EQ(number, i) << "in the order of insertion";
+  }
+  for (int i = kKeys; i-- > 0;) {
+    std::string last;
+    memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
+    ASSERT_EQ(memory.dict().pop_last(call,
+                                     [&](std::uint8_t, const std::byte* key, std::uint32_t bytes,
+                                         const memory::StoredValue&) {
+                                       last.assign(reinterpret_cast<const char*>(key), bytes);
+                                     }),
+              Result::kDone);
+    if (i % 1000 == 0) {
+      ASSERT_EQ(last, std::to_string(i));
+    }
+  }
+  EXPECT_EQ(memory.dict().size(), 0U);
+  expect_sound(memory);
+}
+
+}  // namespace
+}  // namespace shoal
