@@ -2,7 +2,6 @@
 #include <string>
 
 #include "bench/row.h"
-#include "bench/shoal_list.h"
 #include "reference/dict.h"
 #include "reference/list.h"
 
@@ -18,8 +17,7 @@ Row list_row(const std::string& name, const char* reference_name, ListOperation 
   return {.name = "list/" + name,
           .reference_name = reference_name,
           .operations = round,
-          .reference = [=] { return reference(operation, round); },
-          .shoal = [=] { return shoal_list(operation, round); }};
+          .reference = [=] { return reference(operation, round); }};
 }
 
 Row manager_row(const std::string& name, ListOperation operation) {
