@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "client/arena_commit.h"
 #include "memory/recover.h"
 #include "memory/wait.h"
 #include "schemas/limits.h"
@@ -81,7 +82,17 @@ absl::Status ArenaReference::bind(std::shared_ptr<ArenaMapping> in) {
   view = memory::view_of(in->at(), object, arena_kind, flags, parameter, block);
   if (access == Access::kReadWrite) writer = session->number();
   arena_ = std::move(in);
+  if (memory::is_container(arena_kind)) bind_container();
   return absl::OkStatus();
+}
+
+void ArenaReference::bind_container() {
+  const memory::Geometry& geometry = arena_->geometry();
+  if (access == Access::kReadWrite) {
+    allocator_.emplace(arena_->at(), geometry, commit_for(*arena_));
+  }
+  dict = std::make_unique<memory::Dict>(view, arena_->at(), geometry,
+                                        allocator_ ? &*allocator_ : nullptr);
 }
 
 absl::Status is_closed() {
@@ -192,26 +203,22 @@ void throw_status(const absl::Status& status) {
                           std::string(protocol::to_std(status.message())));
 }
 
-memory::Deadline deadline_in(absl::Duration timeout) {
-  if (timeout <= absl::ZeroDuration()) return 0;
-  if (timeout == absl::InfiniteDuration()) return memory::kForever;
-  const std::int64_t now = memory::monotonic_ns();
-  // Saturates: what is longer than the clock is for ever.
-  const std::int64_t ns = absl::ToInt64Nanoseconds(timeout);
-  return ns >= memory::kForever - now ? memory::kForever : now + ns;
-}
-
-Result wait_longer(const ArenaReference& object, absl::Duration timeout,
-                   absl::FunctionRef<Result(memory::Deadline)> operation) {
-  const memory::Deadline deadline = deadline_in(timeout);
-  const Result result = deadline == 0 ? Result::kTimedOut : operation(deadline);
-  if (result != Result::kTimedOut || !object.session->drain_watch(object.object)) return result;
+bool rearm_watch(const ArenaReference& object) {
+  if (!object.session->drain_watch(object.object)) return false;
   if (object.access == Access::kReadWrite) {
     (void)memory::arm_watch(object.view);
   } else {
     protocol::UniqueFd another;
     (void)object.session->ask_to_watch(object.object, &another);
   }
+  return true;
+}
+
+Result wait_longer(const ArenaReference& object, absl::Duration timeout,
+                   absl::FunctionRef<Result(memory::Deadline)> operation) {
+  const memory::Deadline deadline = memory::deadline_after(timeout);
+  const Result result = deadline == 0 ? Result::kTimedOut : operation(deadline);
+  if (result != Result::kTimedOut || !rearm_watch(object)) return result;
   // What happened before it was armed is seen now; what happens later makes it readable.
   return operation(0);
 }

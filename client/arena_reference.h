@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -16,6 +17,8 @@
 #include "client/reference.h"
 #include "client/session.h"
 #include "client/threads.h"
+#include "memory/arena.h"
+#include "memory/dict.h"
 #include "memory/futex.h"
 #include "memory/object.h"
 
@@ -39,9 +42,13 @@ class ArenaReference final : public Reference {
   std::uint64_t block = 0;
   std::uint16_t flags = 0;
   std::uint32_t element_bytes = 0;
+  std::unique_ptr<memory::Dict> dict;  // of a Dict, a TypedDict or a Namespace
 
  private:
+  void bind_container();
+
   std::shared_ptr<ArenaMapping> arena_;
+  std::optional<memory::ArenaMemory> allocator_;  // for who may write
 };
 
 // Null: the proxy is closed.
@@ -66,8 +73,8 @@ absl::Status failure(memory::Result result, const ArenaReference& object);
 
 [[noreturn]] void throw_status(const absl::Status& status);
 
-// Reads the clock, but for 0 and for ever.
-memory::Deadline deadline_in(absl::Duration timeout);
+// A call has to wait: drains the object's poll_fd and arms it again. False: it has none.
+bool rearm_watch(const ArenaReference& object);
 
 // A try has failed: waits by `operation` if there is time to; if there is none, arms the object's
 // poll_fd, if it has one, and tries once more.

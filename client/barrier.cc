@@ -29,7 +29,7 @@ absl::StatusOr<std::size_t> Barrier::wait(absl::Duration timeout,
         // The last to arrive waits for nobody, and needs no clock.
         Result arrived = memory::arrive(object.view, thread.caller, 0, &arrival);
         if (arrived == Result::kDone && arrival.is_last) return arrived;
-        const Deadline deadline = internal::deadline_in(timeout);
+        const Deadline deadline = memory::deadline_after(timeout);
         if (arrived == Result::kTimedOut && deadline != 0) {
           arrived = memory::arrive(object.view, thread.caller, deadline, &arrival);
         }
@@ -37,6 +37,8 @@ absl::StatusOr<std::size_t> Barrier::wait(absl::Duration timeout,
           (void)memory::break_barrier(object.view, thread.caller);
         }
         if (arrived != Result::kDone || arrival.is_last) return arrived;
+        // What happened before it is armed is seen by the wait.
+        (void)internal::rearm_watch(object);
         return memory::wait_for_phase(object.view, thread.caller, arrival, deadline);
       });
   if (!status.ok()) return status;

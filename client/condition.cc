@@ -56,16 +56,14 @@ Result wait_in_cell(const ArenaReference& object, ThreadEntry& thread, absl::Dur
   absl::Cleanup not_waiting = [&] { hand_on(object, thread, cell); };
   unlock();
   const Result result =
-      memory::await_notification(object.view, thread.caller, cell, internal::deadline_in(timeout));
+      memory::await_notification(object.view, thread.caller, cell, memory::deadline_after(timeout));
   if (result != Result::kDone) std::move(not_waiting).Cancel();  // the cell is given back already
   lock();
   if (result == Result::kDone) {
     std::move(not_waiting).Cancel();
     memory::leave(object.view, thread.caller, cell);
   }
-  if (result == Result::kTimedOut && object.session->drain_watch(object.object)) {
-    (void)memory::arm_watch(object.view);
-  }
+  if (result == Result::kTimedOut) (void)internal::rearm_watch(object);
   return result;
 }
 
@@ -104,7 +102,7 @@ absl::Status Condition::wait_unlocked(absl::FunctionRef<void()> unlock,
 absl::StatusOr<bool> Condition::wait_for(absl::FunctionRef<bool()> predicate,
                                          absl::Duration timeout) const {
   if (predicate()) return true;
-  const Deadline deadline = internal::deadline_in(timeout);
+  const Deadline deadline = memory::deadline_after(timeout);
   do {
     const absl::Duration left = deadline == memory::kForever
                                     ? absl::InfiniteDuration()

@@ -11,6 +11,12 @@
 
 namespace shoal::internal {
 
+namespace {
+
+std::atomic<std::uint64_t> forks{0};
+
+}  // namespace
+
 struct ForkRegistry {
   std::mutex mutex;
   ForkGuarded* first = nullptr;
@@ -21,7 +27,7 @@ struct ForkRegistry {
   }
 
   static ForkRegistry* make() {
-    ::pthread_atfork(before, after, after);
+    ::pthread_atfork(before, after_in_parent, after);
     return new ForkRegistry;
   }
 
@@ -30,6 +36,11 @@ struct ForkRegistry {
     registry.mutex.lock();
     for (ForkGuarded* g = registry.first; g != nullptr; g = g->next_) g->call_mutex_.lock();
     for (ForkGuarded* g = registry.first; g != nullptr; g = g->next_) g->state_mutex_.lock();
+  }
+
+  static void after_in_parent() {
+    forks.fetch_add(1, std::memory_order_relaxed);
+    after();
   }
 
   static void after() {
@@ -75,6 +86,8 @@ std::atomic<std::uint64_t>* wiped_word() {
 }
 
 }  // namespace
+
+std::uint64_t fork_count() { return forks.load(std::memory_order_relaxed); }
 
 std::uint64_t fork_epoch() {
   std::atomic<std::uint64_t>* const word = wiped_word();

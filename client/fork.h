@@ -9,6 +9,9 @@ namespace shoal::internal {
 // A number that differs between a process and every process forked from it. Costs one load.
 std::uint64_t fork_epoch();
 
+// How often this process has forked. Stands still while a ForkGuarded's mutex is held.
+std::uint64_t fork_count();
+
 // Something whose mutexes are held during fork(), so that the child gets them unlocked and what
 // they guard whole. Registered for life; locked newest first. So fork() waits for a call that is
 // under way in another thread.

@@ -2,7 +2,6 @@
 #include "client/inspect_deadlocks.h"
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,11 +11,7 @@
 namespace shoal::internal {
 namespace {
 
-struct SessionKey {
-  std::uint64_t manager;
-  std::uint64_t session;
-  auto operator<=>(const SessionKey&) const = default;
-};
+using SessionKey = std::pair<std::uint64_t, std::uint64_t>;  // manager, session
 
 SessionKey key_of(const ThreadSeen& thread) { return {thread.manager, thread.session}; }
 

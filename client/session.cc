@@ -12,6 +12,7 @@
 
 #include "absl/time/clock.h"
 
+#include "memory/caller.h"
 #include "memory/session_page.h"
 #include "schemas/limits.h"
 #include "schemas/names.h"
@@ -71,6 +72,7 @@ absl::StatusOr<std::shared_ptr<Session>> Session::open(ClientOptions options, bo
     return error(absl::StatusCode::kInvalidArgument,
                  "ClientOptions: control_timeout must be positive and op_timeout not negative");
   }
+  options.spins = std::min(options.spins, memory::kSpinsMax);
   if (absl::Status status = protocol::check_name("arena", options.arena); !status.ok()) {
     return status;
   }

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -24,9 +25,11 @@
 #include "client/arena_mapping.h"
 #include "client/channel.h"
 #include "client/fork.h"
+#include "client/fork_mark.h"
 #include "client/guarded_fd.h"
 #include "client/mapping.h"
 #include "client/threads.h"
+#include "memory/word.h"
 #include "schemas/control.capnp.h"
 #include "shoal/client.h"
 #include "shoal/object.h"
@@ -106,6 +109,9 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
     std::uint32_t count[2] = {};        // by access
     std::weak_ptr<Mapping> mapping[2];  // by access
     std::shared_ptr<GuardedFd> watch;   // null: nobody has asked for it
+    // Of what lives in the arena: fork_count() when it came to be held. Later forks share it.
+    std::uint64_t since = UINT64_MAX;
+    const memory::Word32* lock = nullptr;  // null: this process cannot hold it
 
     [[nodiscard]] std::uint32_t total() const { return count[0] + count[1]; }
     [[nodiscard]] Access access() const {
@@ -132,7 +138,9 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   absl::Status inherit(const Secret& parent);
   absl::StatusOr<std::uint16_t> slot_after_fork();
   void send_news();
+  void look_at_kept();
   bool send_releases();
+  void forget_releases();
   bool send_pokes();
 
   using Take = absl::FunctionRef<absl::Status(wire::Attached::Reader, Descriptors&)>;
@@ -142,6 +150,8 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
                                                        Descriptors& descriptors);
   static void describe(Reference& reference, std::string_view name,
                        wire::Attached::Reader attached);
+  void note_in_arena(std::uint64_t object);
+  [[nodiscard]] bool is_owner(std::uint32_t thread) const;
   void release(std::uint64_t object, Access access);
   static void poke(void* session, std::uint64_t object);
   void pass_on_news();
@@ -162,13 +172,18 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   absl::Status lost_;            // not OK: for good
   std::atomic<std::uint64_t> epoch_;
 
+  bool has_kept_ = false;  // kept_ is not empty; with call_mutex_ held
+
   // With state_mutex_ held.
-  absl::flat_hash_map<std::uint64_t, Held> held_;
+  absl::flat_hash_map<std::uint64_t, Held> held_;  // and what the manager was not told of yet
   absl::flat_hash_set<std::uint64_t> to_release_;
+  absl::flat_hash_set<std::uint64_t> kept_;  // given back, but forked children may use it
+  ForkMark fork_mark_;
   absl::flat_hash_set<std::uint64_t> to_poke_;
   std::atomic<bool> has_news_{false};
   std::atomic<bool> has_watches_{false};
   ThreadNumbers threads_;
+  std::vector<std::uint32_t> ended_;        // numbers of threads that ended while they held a lock
   std::shared_ptr<ArenaMapping> arena_[2];  // by access
 };
 

@@ -15,9 +15,16 @@ constexpr std::size_t kInheritAtOnce = 1000;
 }  // namespace
 
 absl::StatusOr<std::uint16_t> Session::slot_after_fork() {
-  const std::lock_guard lock(call_mutex_);
-  if (absl::Status status = begin_call(); !status.ok()) return status;
-  return slot_;
+  absl::Status status;
+  std::uint16_t slot = 0;
+  {
+    const std::lock_guard lock(call_mutex_);
+    status = begin_call();
+    slot = slot_;
+  }
+  pass_on_news();  // of other threads, which found it locked
+  if (!status.ok()) return status;
+  return slot;
 }
 
 // The child has the parent's mappings, but neither its slot nor its socket: it opens a session of
@@ -48,6 +55,9 @@ absl::Status Session::begin_in_child() {
     {
       const std::lock_guard lock(state_mutex_);
       threads_ = ThreadNumbers();  // the parent's threads are not here
+      ended_.clear();
+      fork_mark_.forget();
+      fork_mark_.begin();
     }
     epoch_.store(epoch, std::memory_order_release);
     return status;
@@ -66,7 +76,9 @@ absl::Status Session::inherit(const Secret& parent) {
   {
     const std::lock_guard lock(state_mutex_);
     // What was to be given back was the parent's.
-    to_release_.clear();
+    forget_releases();
+    has_kept_ = false;
+    absl::erase_if(held_, [](const auto& entry) { return entry.second.total() == 0; });
     to_poke_.clear();
     has_news_.store(false, std::memory_order_relaxed);
     // So are the descriptors by which it watches.

@@ -1,4 +1,5 @@
 // See session.h. Here: attaching to objects, giving them back, and news of both that never wait.
+#include <algorithm>
 #include <utility>
 
 #include "client/arena_reference.h"
@@ -101,11 +102,20 @@ absl::StatusOr<std::shared_ptr<Mapping>> Session::map_segment(bool prefault,
   return fresh;
 }
 
+// Children that are forked from now on may use it.
+void Session::note_in_arena(std::uint64_t object) {
+  const std::lock_guard lock(state_mutex_);
+  std::uint64_t& since = held_[object].since;
+  since = std::min(since, fork_count());
+  fork_mark_.begin();
+}
+
 absl::StatusOr<std::shared_ptr<ArenaReference>> Session::attach_in_arena(std::string_view name,
                                                                          FillRequest fill) {
   std::shared_ptr<ArenaReference> reference;
   absl::Status status =
       attach_with(fill, [&](wire::Attached::Reader attached, Descriptors&) -> absl::Status {
+        note_in_arena(attached.getObject());
         reference = std::make_shared<ArenaReference>(shared_from_this(), nullptr);
         describe(*reference, name, attached);
         reference->parameter = attached.getParameter();
@@ -117,6 +127,10 @@ absl::StatusOr<std::shared_ptr<ArenaReference>> Session::attach_in_arena(std::st
   if (!status.ok()) return status;
   absl::StatusOr<std::shared_ptr<ArenaMapping>> mapping = arena(reference->access);
   status = mapping.ok() ? reference->bind(*std::move(mapping)) : mapping.status();
+  if (status.ok() && reference->access == Access::kReadWrite) {
+    const std::lock_guard lock(state_mutex_);
+    held_[reference->object].lock = &reference->view.descriptor->lock;
+  }
   if (status.ok()) return reference;
   if (reference->created) discard(reference->object);
   return status;
@@ -156,10 +170,7 @@ void Session::release(std::uint64_t object, Access access) {
     const auto held = held_.find(object);
     if (held != held_.end()) {
       --held->second.count[static_cast<int>(access)];
-      if (held->second.total() == 0) {
-        watch = std::move(held->second.watch);
-        held_.erase(held);
-      }
+      if (held->second.total() == 0) watch = std::move(held->second.watch);
     }
     to_release_.insert(object);
     has_news_.store(true, std::memory_order_seq_cst);
@@ -178,16 +189,31 @@ void Session::pass_on_news() {
 }
 
 void Session::send_news() {
-  if (!has_news_.load(std::memory_order_relaxed)) return;
+  if (!has_news_.load(std::memory_order_relaxed) && !has_kept_) return;
   const std::lock_guard lock(state_mutex_);
   // A child that has no session of its own yet holds nothing that the manager knows of.
   const bool in_child = epoch_.load(std::memory_order_relaxed) != fork_epoch();
   const bool nobody_cares = in_child || !lost_.ok();
+  if (!nobody_cares) look_at_kept();
   const bool all = nobody_cares || (channel_.ours() && send_releases() && send_pokes());
+  if (nobody_cares) forget_releases();
+  has_kept_ = !kept_.empty();
   if (!all) return;
-  to_release_.clear();
   to_poke_.clear();
   has_news_.store(false, std::memory_order_seq_cst);
+}
+
+// What no child can be using any more is given back after all.
+void Session::look_at_kept() {
+  if (kept_.empty()) return;
+  const std::uint64_t in_use = fork_mark_.last_in_use();
+  absl::erase_if(kept_, [&](std::uint64_t object) {
+    const auto held = held_.find(object);
+    const bool over = held == held_.end() || held->second.since >= in_use;
+    if (over) to_release_.insert(object);
+    return over;
+  });
+  if (!to_release_.empty()) has_news_.store(true, std::memory_order_relaxed);
 }
 
 // The count is absolute, so that a repetition after a lost connection does no harm.
@@ -195,18 +221,35 @@ bool Session::send_releases() {
   while (!to_release_.empty()) {
     const std::uint64_t object = *to_release_.begin();
     const auto held = held_.find(object);
-    const std::uint32_t left = held == held_.end() ? 0 : held->second.total();
-    const Access access = held == held_.end() ? Access::kReadOnly : held->second.access();
+    const Held nothing;
+    const Held& left = held == held_.end() ? nothing : held->second;
+    const bool keep = left.since < fork_count() && left.since < fork_mark_.last_in_use();
     const bool sent = channel_.send_now(encode(0, [&](wire::Request::Builder request) {
       auto release = request.initRelease();
       release.setObject(object);
-      release.setCount(left);
-      release.setAccess(static_cast<wire::Access>(access));
+      release.setCount(left.total());
+      release.setAccess(static_cast<wire::Access>(left.access()));
+      release.setKeep(keep);
     }));
     if (!sent) return false;
     to_release_.erase(object);
+    if (keep) {
+      kept_.insert(object);
+    } else if (held != held_.end() && left.total() == 0) {
+      held_.erase(held);
+    }
   }
   return true;
+}
+
+// There is nobody to be told.
+void Session::forget_releases() {
+  for (const std::uint64_t object : to_release_) {
+    const auto held = held_.find(object);
+    if (held != held_.end() && held->second.total() == 0) held_.erase(held);
+  }
+  to_release_.clear();
+  kept_.clear();
 }
 
 bool Session::send_pokes() {

@@ -47,7 +47,16 @@ absl::StatusOr<ThreadEntry*> Session::enter() {
                            "than 1023 sessions; use fewer clients in one thread");
   }
   const std::lock_guard lock(state_mutex_);
-  const std::uint32_t number = threads_.take();
+  std::uint32_t number = threads_.take();
+  if (number == 0) {
+    // What the ended held may have been given back with its last proxy.
+    std::erase_if(ended_, [&](std::uint32_t ended) {
+      if (is_owner(ended)) return false;
+      threads_.give_back(ended);
+      return true;
+    });
+    number = threads_.take();
+  }
   if (number == 0) {
     return protocol::error(absl::StatusCode::kResourceExhausted, "all ", memory::kThreadsMax,
                            " thread numbers of this session are in use; let threads end, or "
@@ -71,11 +80,26 @@ absl::StatusOr<ThreadEntry*> Session::enter() {
   return entry;
 }
 
+// Whether a recursive lock names the thread. One whose last proxy for writing is closed does so at
+// most until the manager hears of that, which is before this session can open it again.
+bool Session::is_owner(std::uint32_t thread) const {
+  const std::uint32_t owner = memory::owner_of(slot_, thread);
+  return std::ranges::any_of(held_, [&](const auto& entry) {
+    const Held& held = entry.second;
+    return held.count[static_cast<int>(Access::kReadWrite)] > 0 && held.lock != nullptr &&
+           memory::owner_in(held.lock->load(std::memory_order_relaxed)) == owner;
+  });
+}
+
 // What the thread still holds by its number must not become another thread's.
 void Session::leave(const ThreadEntry& entry) {
   const std::lock_guard lock(state_mutex_);
   // A child's own session has numbers of its own; what it inherited was wiped.
-  if (epoch_.load(std::memory_order_relaxed) != fork_epoch() || entry.held != 0) return;
+  if (epoch_.load(std::memory_order_relaxed) != fork_epoch()) return;
+  if (entry.held != 0 && is_owner(entry.number)) {
+    ended_.push_back(entry.number);
+    return;
+  }
   entry.caller.record->tid.store(0);
   threads_.give_back(entry.number);
 }

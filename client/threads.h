@@ -20,7 +20,7 @@ struct alignas(64) ThreadEntry {
   std::uint64_t session;  // Session::number(); 0: the entry is free
   memory::Caller caller;
   std::uint32_t number;
-  std::uint32_t held;  // recursive locks that name the thread: its number is not used again
+  std::uint32_t held;  // recursive locks that it took; more than name it, if a last proxy went
 };
 static_assert(sizeof(ThreadEntry) == 64);
 

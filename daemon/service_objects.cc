@@ -237,6 +237,7 @@ absl::Status Service::release(Call& call, wire::Release::Reader release) {
   if (object != 0 && (reads || release.getCount() == 0)) {
     end_use(call, object, release.getCount() == 0);
   }
+  if (release.getKeep()) return absl::OkStatus();
   if (object != 0 && reads) {
     parts_.ledger.end_writing(call.peer.slot, object);
   }

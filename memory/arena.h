@@ -249,10 +249,12 @@ class ArenaMemory {
 
   [[nodiscard]] bool reserve(std::uint32_t chunks) const;  // of the quota
   void give_back(std::uint64_t chunks) const;
+  [[nodiscard]] bool may_have_room(std::uint32_t count, bool& over_quota) const;
   bool find_run(std::uint32_t& first, std::uint32_t last, std::uint32_t count) const;
   bool claim_run_at(Caller& caller, Place place, std::uint32_t& conflict) const;
   struct Search;
   bool claim_run_in(Search& search, std::uint32_t first, std::uint32_t last) const;
+  bool claim_run_anywhere(Search& search) const;
   absl::Status claim_run(Caller& caller, std::uint32_t count, BlockFor block_for, Intent& intent,
                          Place& place) const;
   [[nodiscard]] bool back_run(Place place) const;

@@ -43,6 +43,15 @@ void ArenaMemory::give_back(std::uint64_t chunks) const {
   }
 }
 
+// Whether so many chunks can be free at all: of a full arena nothing is looked through. used_chunks
+// is never below the truth.
+bool ArenaMemory::may_have_room(std::uint32_t count, bool& over_quota) const {
+  const std::uint64_t used = header().used_chunks.load();
+  const std::uint64_t quota = header().quota_chunks.load();
+  over_quota = used > quota || count > quota - used;
+  return !over_quota && used <= geometry_.chunk_count && count <= geometry_.chunk_count - used;
+}
+
 // The first free run that begins at `first` or behind it and ends before `last`; sets `first`.
 bool ArenaMemory::find_run(std::uint32_t& first, std::uint32_t last, std::uint32_t count) const {
   std::uint32_t begin = first;
@@ -97,22 +106,31 @@ bool ArenaMemory::claim_run_in(Search& search, std::uint32_t first, std::uint32_
   return false;
 }
 
+// From the hint on first, then where nobody was yet, then everywhere.
+bool ArenaMemory::claim_run_anywhere(Search& search) const {
+  const std::uint32_t ever = chunks_ever_used();
+  if (header().used_chunks.load() < ever) {
+    const std::uint32_t hint = std::min(header().chunk_hint.load(), ever);
+    const std::uint32_t looks = std::max(kLooks, 2 * std::min(search.count, ever));
+    const std::uint32_t ahead = std::min(looks, ever - hint);
+    if (claim_run_in(search, hint, hint + ahead)) return true;
+    if (claim_run_in(search, 0, std::min(hint, looks - ahead))) return true;
+  }
+  return claim_run_in(search, ever, geometry_.chunk_count) ||
+         claim_run_in(search, 0, geometry_.chunk_count);
+}
+
 absl::Status ArenaMemory::claim_run(Caller& caller, std::uint32_t count, BlockFor block_for,
                                     Intent& intent, Place& place) const {
   Search search{.caller = caller, .count = count, .intent = intent, .place = place};
   // Twice: empty slabs are given back before the arena counts as full.
   for (int attempt = 0; attempt < 2; ++attempt) {
     search.over_quota = false;
-    const std::uint32_t ever = chunks_ever_used();
-    if (header().used_chunks.load() < ever) {
-      const std::uint32_t hint = std::min(header().chunk_hint.load(), ever);
-      const std::uint32_t looks = std::max(kLooks, 2 * std::min(count, ever));
-      const std::uint32_t ahead = std::min(looks, ever - hint);
-      if (claim_run_in(search, hint, hint + ahead)) return absl::OkStatus();
-      if (claim_run_in(search, 0, std::min(hint, looks - ahead))) return absl::OkStatus();
+    // What was reserved at the first attempt is in the count already.
+    if ((intent.reserved || may_have_room(count, search.over_quota)) &&
+        claim_run_anywhere(search)) {
+      return absl::OkStatus();
     }
-    if (claim_run_in(search, ever, geometry_.chunk_count)) return absl::OkStatus();
-    if (claim_run_in(search, 0, geometry_.chunk_count)) return absl::OkStatus();
     if (!close_empty_slabs(caller, block_for)) break;
   }
   if (search.over_quota) {

@@ -11,10 +11,14 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
+// Beyond it the arithmetic of a spin would overflow.
+inline constexpr std::uint32_t kSpinsMax = 1U << 30;
+
 struct Caller {
   std::uint32_t owner = 0;         // owner_of(slot, thread)
   ThreadRecord* record = nullptr;  // null: waits are noted nowhere
-  // Turns of a spin before a sleep; grows and shrinks with success, up to `spins_max`.
+  // Turns of a spin before a sleep; grows and shrinks with success, up to `spins_max`,
+  // which is at most kSpinsMax.
   std::uint32_t spins = 30;
   std::uint32_t spins_max = 100;
   // Tells the manager that a watched object has changed. May be null.

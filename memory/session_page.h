@@ -44,7 +44,7 @@ enum class Purpose : std::uint32_t {
 
 //   0         8         16    20        24        32        40     48     56
 //   +---------+---------+-----+---------+---------+---------+------+------+---
-//   | waiting | since   | tid | purpose | intent  | for     | pins (2)    | intent 1
+//   | waiting | since   | tid | purpose | intent  | for     | pin  | tx   | intent 1
 //   64 -----------------------------------------------------------------------
 //   | operations | waits | waited ns | wakes | bytes | intents 2 to 4
 //
@@ -56,7 +56,8 @@ struct ThreadRecord {
   Word32 purpose;
   Word64 intent;      // intent 0: a block being claimed or given back (layout.h); 0: none
   Word64 intent_for;  // for which object, and which of the intents give back
-  Word64 pins[2];     // blocks that a view without a copy shows
+  Word64 pin;          // a block that a view without a copy shows
+  Word64 transaction;  // offset of the record of the one that it is making; 0: none
   Word64 intent_1;
   Word64 operations;
   Word64 waits;  // that slept
@@ -93,7 +94,8 @@ static_assert(sizeof(ThreadRecord) == 128);
 static_assert(offsetof(ThreadRecord, tid) == 16);
 static_assert(offsetof(ThreadRecord, intent) == 24);
 static_assert(offsetof(ThreadRecord, intent_for) == 32);
-static_assert(offsetof(ThreadRecord, pins) == 40);
+static_assert(offsetof(ThreadRecord, pin) == 40);
+static_assert(offsetof(ThreadRecord, transaction) == 48);
 static_assert(offsetof(ThreadRecord, intent_1) == 56);
 static_assert(offsetof(ThreadRecord, operations) == 64);
 static_assert(offsetof(ThreadRecord, intents_2) == 104);

@@ -165,6 +165,9 @@ struct Release {
   object @0 :UInt64;
   count @1 :UInt32;
   access @2 :Access;               # of those that are left: read-write if any of them is
+  # What the session holds in the object by references that go is given back, but those stay: forked
+  # children of its may use them, and are still to take them over (`inherit`).
+  keep @3 :Bool;
 }
 
 # ---- objects ----

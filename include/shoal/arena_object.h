@@ -80,8 +80,9 @@ class SHOAL_EXPORT ArenaObject {
   // A descriptor for epoll and its like, which becomes readable when the object has changed so that
   // a call that would have had to wait is worth another try. Level-triggered: it stays readable
   // until a call of this process on the object would have to wait (a try that fails, a wait with a
-  // timeout of zero); that call drains it and arms it again. So: try; if that fails, wait for the
-  // descriptor; try again. It may become readable without cause.
+  // timeout of zero; any wait at a barrier but the last to arrive); that call drains it and arms it
+  // again. So: try; if that fails, wait for the descriptor; try again. It may become readable
+  // without cause.
   // One for each object of a session, made at the first call, which is a control call. It belongs
   // to the library: do not close or read it; it goes with the last reference. A forked child asks
   // again and gets another.

@@ -10,9 +10,8 @@
 // takes the lock of itself. Indices: 0..N-1, or -N..-1 from the end; others are OUT_OF_RANGE.
 //
 // Ownership: data() stays valid until the last copy of the proxy is closed or destroyed, whatever
-// happens to the name or to the manager. In a forked child it is the parent's reference that keeps
-// it until the child has made a call of its own (lock(), say): make one before the parent may close
-// its last proxy. Through a proxy that is attached read-only a write to data() is a SIGSEGV.
+// happens to the name, to the manager, or in a forked child. Through a proxy that is attached
+// read-only a write to data() is a SIGSEGV.
 // Death: what was written stays. The lock: as RLock.
 // Errors beside those of arena_object.h: create: INVALID_ARGUMENT for a size of 0 or over what an
 // arena holds; RESOURCE_EXHAUSTED. open: FAILED_PRECONDITION for another type.

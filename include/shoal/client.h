@@ -49,7 +49,8 @@ struct ClientOptions {
   absl::Duration control_timeout = absl::Seconds(10);  // for a manager that is away
   absl::Duration op_timeout = absl::Seconds(30);       // for another process's lock
   // Most turns that a call spins before it sleeps; it spins less where spinning has not helped. A
-  // large number: a waiter that all but never sleeps, for who has a core to spare.
+  // large number: a waiter that all but never sleeps, for who has a core to spare. More than 2^30
+  // is 2^30.
   std::uint32_t spins = 100;
 };
 

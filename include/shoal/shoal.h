@@ -11,6 +11,7 @@
 #include "shoal/cell.h"
 #include "shoal/client.h"
 #include "shoal/condition.h"
+#include "shoal/dict.h"
 #include "shoal/event.h"
 #include "shoal/fingerprint.h"
 #include "shoal/inspect.h"

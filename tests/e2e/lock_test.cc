@@ -258,6 +258,11 @@ TEST_F(Kinds, ThreadsThatEndGiveTheirNumbersBack) {
   EXPECT_FALSE(elsewhere.try_lock());
 }
 
+TEST_F(Kinds, ALargeNumberOfSpinsIsCutDown) {
+  const Client client = must(Client::connect({.socket = manager_.socket(), .spins = UINT32_MAX}));
+  EXPECT_EQ(client.options().spins, 1U << 30);
+}
+
 TEST_F(Kinds, AForkedChildIsAProcessOfItsOwn) {
   const RLock lock = made<RLock>("lock");
   const Semaphore slots = made<Semaphore>("slots");

@@ -205,6 +205,27 @@ TEST_F(PollFd, BarrierEndsAPhase) {
   EXPECT_TRUE(epoll.becomes_readable(fd));
 }
 
+TEST_F(PollFd, AWaitAtABarrierDrainsIt) {
+  const auto mine = made<Barrier>("it", {.parties = 2});
+  const auto theirs = other<Barrier>(there_, "it");
+  const Epoll epoll;
+  const int fd = *mine.poll_fd();
+  epoll.add(fd);
+  must(theirs.abort());
+  EXPECT_TRUE(epoll.becomes_readable(fd));
+  must(theirs.reset());
+  // It may be readable without cause, but not for ever.
+  EXPECT_TRUE(wait_until([&] {
+    Thread waiter([&] { return code(mine.wait(kLong)); });
+    EXPECT_TRUE(waiter.falls_asleep());
+    const bool drained = epoll.wait(0).empty();
+    must(theirs.wait(kLong));
+    EXPECT_EQ(waiter.result(), "OK");
+    EXPECT_TRUE(epoll.becomes_readable(fd));
+    return drained;
+  }));
+}
+
 TEST_F(PollFd, CellChanges) {
   const auto mine = made<Cell<int>>("it");
   const auto theirs = other<Cell<int>>(there_, "it");

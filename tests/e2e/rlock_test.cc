@@ -2,6 +2,7 @@
 // is tested in lock_behaviour_test.cc.
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "tests/e2e/sync.h"
 
@@ -90,6 +91,40 @@ TEST_F(RLocks, TheDepthIsTheThreadsAlsoAfterATimeoutOfAnother) {
   EXPECT_EQ(other.result(), "DEADLINE_EXCEEDED");
   EXPECT_EQ(lock_.depth(), 1U);
   EXPECT_EQ(outcome(lock_.release()), "OK");
+}
+
+// A thread that holds a lock when its last proxy goes holds nothing any more.
+TEST_F(RLocks, AThreadsNumberIsGivenBackThoughItClosedWhatItHeld) {
+  for (int i = 0; i < 20; ++i) {
+    Thread thread([&] {
+      auto other = must(client_.create<RLock>());
+      must(other.acquire());
+      return code(other.close());
+    });
+    EXPECT_EQ(thread.result(), "OK");
+  }
+  Thread thread([&] {
+    must(lock_.acquire());
+    const Inspector seen = must(Inspector::look());
+    std::string number;
+    for (const LockSeen& lock : seen.locks()) {
+      const bool is_it =
+          lock.object == lock_.id() && lock.holder.has_value() && lock.holder->pid == ::getpid();
+      if (is_it) number = std::to_string(lock.holder->thread);
+    }
+    must(lock_.release());
+    return number;
+  });
+  EXPECT_EQ(thread.result(), "1");
+}
+
+TEST_F(RLocks, ThreadNumbersDoNotRunOutThoughTheThreadsEndBeforeTheProxies) {
+  constexpr int kMoreThanThereAre = 16'400;
+  for (int i = 0; i < kMoreThanThereAre; ++i) {
+    RLock other = must(client_.create<RLock>());
+    std::thread([&] { must(other.acquire()); }).join();
+    must(other.close());
+  }
 }
 
 }  // namespace

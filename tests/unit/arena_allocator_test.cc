@@ -298,6 +298,16 @@ TEST_F(ArenaAllocator, RecoversAClosingSlab) {
   free(cell, 100);
 }
 
+// The count says so; the tables are not looked through for what cannot be there.
+TEST_F(ArenaAllocator, AFullArenaIsNotSearched) {
+  arena.header().quota_chunks.store(std::uint64_t{2} * arena.geometry.chunk_count);
+  arena.header().used_chunks.store(arena.geometry.chunk_count);
+  EXPECT_EQ(arena.memory.allocate(me, kChunkBytes, kA).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(arena.recount());
+  EXPECT_TRUE(arena.memory.allocate(me, kChunkBytes, kA).ok());
+}
+
 TEST_F(ArenaAllocator, FreesAllOfAnObjectInSlices) {
   for (int i = 0; i < 3; ++i) {
     owned(100, kA);

@@ -1,0 +1,522 @@
+// Implements <shoal/dict.h>. The dict itself is memory/dict.h's.
+#include "shoal/dict.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "client/dict_calls.h"
+#include "client/key_encoding.h"
+#include "schemas/limits.h"
+#include "schemas/names.h"
+#include "schemas/text.h"
+
+namespace shoal {
+
+using internal::ArenaReference;
+using internal::CopiedValue;
+using internal::EncodedForStore;
+using internal::key_failure;
+using internal::object_of;
+using internal::read_dict;
+using internal::write_dict;
+using memory::DictDecision;
+using memory::DictValue;
+using memory::Result;
+using memory::StoredValue;
+using protocol::error;
+using What = DictDecision::What;
+
+namespace {
+
+std::string named(const ArenaReference& object, const Key& key) {
+  const absl::StatusOr<Value> decoded = internal::decode_key(key.kind(), key.bytes());
+  std::string text = decoded.ok() ? decoded->to_string() : "a key that is none";
+  constexpr std::size_t kMost = 80;
+  if (text.size() > kMost) text.resize(kMost);
+  return protocol::text(kind_name(object.kind), " \"", object.name, "\", key ",
+                        protocol::printable(text));
+}
+
+// Reads, and says what became of it. `reference` may be null.
+template <typename Use>
+absl::Status look(const internal::Reference* reference, const Key& key, Use use) {
+  const ArenaReference* const object = object_of(reference);
+  if (object == nullptr) [[unlikely]]
+    return internal::is_closed();
+  if (!key.status().ok()) [[unlikely]]
+    return key.status();
+  const Result result = read_dict(*object, key, use);
+  if (result == Result::kDone) [[likely]]
+    return absl::OkStatus();
+  return key_failure(result, *object, key, absl::OkStatus());
+}
+
+absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,
+                        std::string_view wanted) {
+  return error(absl::StatusCode::kFailedPrecondition, named(object, key), ": the value is ",
+               kind_name(static_cast<ValueKind>(kind)), ", not ", wanted);
+}
+
+constexpr std::uint8_t number_of(ValueKind kind) { return static_cast<std::uint8_t>(kind); }
+
+// Whether the bytes of a value of this kind are what they look like to a user.
+bool is_plain(std::uint8_t kind) {
+  return kind == number_of(ValueKind::kBytes) || kind == number_of(ValueKind::kString) ||
+         kind == number_of(ValueKind::kInt) || kind == number_of(ValueKind::kDouble);
+}
+
+absl::Status put_raw(const std::shared_ptr<internal::Reference>& reference, const Key& key,
+                     const DictValue& value) {
+  return write_dict(reference, key, [&](const ArenaReference& object, memory::Call& call) {
+    return object.dict->put(call, object.dict->key(key.kind(), key.bytes()), value);
+  });
+}
+
+}  // namespace
+
+namespace internal {
+
+std::int64_t op_timeout_ns(const ArenaReference& object) {
+  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
+}
+
+absl::Status key_failure(Result result, const ArenaReference& object, const Key& key,
+                         const absl::Status& why) {
+  switch (result) {
+    case Result::kAbsent:
+      return error(absl::StatusCode::kNotFound, named(object, key), ": there is none");
+    case Result::kPresent:
+      return error(absl::StatusCode::kAlreadyExists, named(object, key), ": it is there already");
+    case Result::kDiffers:
+      return error(absl::StatusCode::kAborted, named(object, key),
+                   ": the value is another one; nothing was changed");
+    case Result::kExhausted:
+      return error(absl::StatusCode::kResourceExhausted, named(object, key), ": ",
+                   protocol::to_std(why.message()), ". Nothing was changed");
+    case Result::kTimedOut:
+      return error(absl::StatusCode::kDeadlineExceeded, named(object, key),
+                   ": another process has held its lock all the time; nothing was changed. "
+                   "`shoalctl locks` shows who holds what");
+    default:
+      return failure(result, object);
+  }
+}
+
+}  // namespace internal
+
+Key::Key(const Value& value) {
+  auto storage = std::make_unique<std::string>();
+  absl::StatusOr<internal::EncodedKey> encoded = internal::encode_key(value, *storage);
+  if (!encoded.ok()) {
+    status_ = encoded.status();
+    return;
+  }
+  storage_ = std::move(storage);
+  bytes_ = encoded->bytes;
+  kind_ = encoded->kind;
+}
+
+// ---- reading ----
+
+absl::StatusOr<Value> Dict::get(const Key& key) const {
+  CopiedValue found;
+  absl::Status status =
+      look(reference_.get(), key, [&](const StoredValue& value) { found.take(value); });
+  if (!status.ok()) [[unlikely]]
+    return status;
+  return found.decode();
+}
+
+absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> out) const {
+  std::size_t bytes = 0;
+  std::uint8_t kind = 0;
+  absl::Status status = look(reference_.get(), key, [&](const StoredValue& value) {
+    kind = value.kind;
+    bytes = value.bytes;
+    memory::copy_out(out.data(), value.data, std::min(out.size(), bytes));
+  });
+  if (!status.ok()) [[unlikely]]
+    return status;
+  if (!is_plain(kind)) [[unlikely]] {
+    return wrong_kind(*object_of(reference_), key, kind, "bytes, text or a number");
+  }
+  if (bytes > out.size()) [[unlikely]] {
+    return error(absl::StatusCode::kOutOfRange, named(*object_of(reference_), key),
+                 ": the value has ", bytes, " bytes, and there is room for ", out.size());
+  }
+  return bytes;
+}
+
+namespace {
+
+// A scalar of 8 bytes.
+absl::StatusOr<std::uint64_t> get_word(const std::shared_ptr<internal::Reference>& reference,
+                                       const Key& key, ValueKind wanted) {
+  std::uint64_t word = 0;
+  std::uint8_t kind = 0;
+  std::size_t bytes = 0;
+  absl::Status status = look(reference.get(), key, [&](const StoredValue& value) {
+    kind = value.kind;
+    bytes = value.bytes;
+    word = bytes == 8 ? value.word() : 0;
+  });
+  if (!status.ok()) [[unlikely]]
+    return status;
+  if (kind != number_of(wanted) || bytes != 8) [[unlikely]] {
+    return wrong_kind(*object_of(reference), key, kind, kind_name(wanted));
+  }
+  return word;
+}
+
+}  // namespace
+
+template <>
+absl::StatusOr<std::int64_t> Dict::get_as<std::int64_t>(const Key& key) const {
+  const absl::StatusOr<std::uint64_t> word = get_word(reference_, key, ValueKind::kInt);
+  if (!word.ok()) [[unlikely]]
+    return word.status();
+  return static_cast<std::int64_t>(*word);
+}
+
+template <>
+absl::StatusOr<double> Dict::get_as<double>(const Key& key) const {
+  const absl::StatusOr<std::uint64_t> word = get_word(reference_, key, ValueKind::kDouble);
+  if (!word.ok()) [[unlikely]]
+    return word.status();
+  return std::bit_cast<double>(*word);
+}
+
+template <>
+absl::StatusOr<bool> Dict::get_as<bool>(const Key& key) const {
+  const absl::StatusOr<Value> value = get(key);
+  if (!value.ok()) return value.status();
+  if (const bool* truth = value->as_bool()) return *truth;
+  return wrong_kind(*object_of(reference_), key, number_of(value->kind()), "bool");
+}
+
+namespace {
+
+absl::StatusOr<std::string> get_bytes(const std::shared_ptr<internal::Reference>& reference,
+                                      const Key& key, ValueKind wanted) {
+  std::string bytes;
+  std::uint8_t kind = 0;
+  absl::Status status = look(reference.get(), key, [&](const StoredValue& value) {
+    kind = value.kind;
+    if (kind != number_of(wanted)) return;
+    bytes.resize(value.bytes);
+    memory::copy_out(bytes.data(), value.data, value.bytes);
+  });
+  if (!status.ok()) [[unlikely]]
+    return status;
+  if (kind != number_of(wanted)) [[unlikely]] {
+    return wrong_kind(*object_of(reference), key, kind, kind_name(wanted));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+template <>
+absl::StatusOr<std::string> Dict::get_as<std::string>(const Key& key) const {
+  return get_bytes(reference_, key, ValueKind::kString);
+}
+
+template <>
+absl::StatusOr<Bytes> Dict::get_as<Bytes>(const Key& key) const {
+  absl::StatusOr<std::string> bytes = get_bytes(reference_, key, ValueKind::kBytes);
+  if (!bytes.ok()) return bytes.status();
+  return Bytes(*std::move(bytes));
+}
+
+absl::Status Dict::visit(
+    const Key& key, absl::FunctionRef<void(ValueKind, std::span<const std::byte>)> look_at) const {
+  CopiedValue found;
+  absl::Status status =
+      look(reference_.get(), key, [&](const StoredValue& value) { found.take(value); });
+  if (!status.ok()) return status;
+  look_at(static_cast<ValueKind>(found.kind()), std::as_bytes(std::span(found.bytes())));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Dict::contains(const Key& key) const {
+  const ArenaReference* const object = object_of(reference_);
+  if (object == nullptr) [[unlikely]]
+    return internal::is_closed();
+  if (!key.status().ok()) [[unlikely]]
+    return key.status();
+  const Result result = read_dict(*object, key, [](const StoredValue&) {});
+  if (result == Result::kAbsent) return false;
+  if (result == Result::kDone) return true;
+  return key_failure(result, *object, key, absl::OkStatus());
+}
+
+absl::StatusOr<std::size_t> Dict::size() const {
+  std::size_t size = 0;
+  absl::Status status = internal::look_at(reference_, [&](const ArenaReference& object) {
+    size = object.dict->size();
+    return Result::kDone;
+  });
+  if (!status.ok()) return status;
+  return size;
+}
+
+namespace {
+
+// All entries, keys decoded; `with_values`: values too.
+absl::StatusOr<std::vector<DictEntry>> all_of(const std::shared_ptr<internal::Reference>& reference,
+                                              bool with_values) {
+  const ArenaReference* const object = object_of(reference);
+  if (object == nullptr) return internal::is_closed();
+  memory::Caller* caller = nullptr;
+  if (object->access == Access::kReadWrite) {
+    absl::StatusOr<internal::ThreadEntry*> thread = internal::enter(object);
+    if (!thread.ok()) return thread.status();
+    caller = &(*thread)->caller;
+  }
+  memory::DictSnapshot snapshot;
+  const Result result =
+      object->dict->snapshot(caller, internal::op_timeout_ns(*object), with_values, snapshot);
+  if (result != Result::kDone) return internal::failure(result, *object);
+  const auto* const bytes = reinterpret_cast<const char*>(snapshot.bytes.data());
+  std::vector<DictEntry> entries;
+  entries.reserve(snapshot.items.size());
+  for (const memory::DictItem& item : snapshot.items) {
+    absl::StatusOr<Value> key =
+        internal::decode_key(item.key_kind, {bytes + item.key, item.key_bytes});
+    if (!key.ok()) return key.status();
+    DictEntry& entry = entries.emplace_back(DictEntry{.key = *std::move(key), .value = {}});
+    if (!with_values) continue;
+    absl::StatusOr<Value> value =
+        internal::decode_value(item.value_kind, {bytes + item.value, item.value_bytes});
+    if (!value.ok()) return value.status();
+    entry.value = *std::move(value);
+  }
+  return entries;
+}
+
+absl::StatusOr<std::vector<Value>> column(absl::StatusOr<std::vector<DictEntry>> entries,
+                                          Value DictEntry::*which) {
+  if (!entries.ok()) return entries.status();
+  std::vector<Value> values;
+  values.reserve(entries->size());
+  for (DictEntry& entry : *entries) values.push_back(std::move(entry.*which));
+  return values;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Value>> Dict::keys() const {
+  return column(all_of(reference_, false), &DictEntry::key);
+}
+
+absl::StatusOr<std::vector<Value>> Dict::values() const {
+  return column(all_of(reference_, true), &DictEntry::value);
+}
+
+absl::StatusOr<std::vector<DictEntry>> Dict::items() const { return all_of(reference_, true); }
+
+absl::StatusOr<Value> Dict::copy() const {
+  absl::StatusOr<std::vector<DictEntry>> entries = items();
+  if (!entries.ok()) return entries.status();
+  std::vector<ValueEntry> copied;
+  copied.reserve(entries->size());
+  for (DictEntry& entry : *entries) {
+    copied.push_back({std::move(entry.key), std::move(entry.value)});
+  }
+  return Value::map(std::move(copied));
+}
+
+// ---- writing ----
+
+absl::Status Dict::put(const Key& key, const Value& value) const {
+  EncodedForStore encoded;
+  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  return put_raw(reference_, key, encoded.stored);
+}
+
+absl::Status Dict::put_bytes(const Key& key, std::span<const std::byte> bytes) const {
+  if (bytes.size() > protocol::kValueBytesMax) [[unlikely]]
+    return put(key, Bytes(bytes));  // which says why not
+  return put_raw(
+      reference_, key,
+      {.data = bytes.data(), .bytes = bytes.size(), .kind = number_of(ValueKind::kBytes)});
+}
+
+absl::Status Dict::put_text(const Key& key, std::string_view text) const {
+  return put(key, Value(text));
+}
+
+absl::Status Dict::erase(const Key& key) const {
+  return write_dict(reference_, key, [&](const ArenaReference& object, memory::Call& call) {
+    return object.dict->erase(call, object.dict->key(key.kind(), key.bytes()));
+  });
+}
+
+namespace {
+
+template <typename Decide>
+absl::Status change(const std::shared_ptr<internal::Reference>& reference, const Key& key,
+                    Decide decide) {
+  return write_dict(reference, key, [&](const ArenaReference& object, memory::Call& call) {
+    return object.dict->change(call, object.dict->key(key.kind(), key.bytes()), decide);
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<Value> Dict::get_or_insert(const Key& key, const Value& value) const {
+  EncodedForStore encoded;
+  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  CopiedValue there;
+  bool found = false;
+  absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
+    found = stored != nullptr;
+    if (!found) return DictDecision{.what = What::kPut, .value = encoded.stored};
+    there.take(*stored);
+    return DictDecision{};
+  });
+  if (!status.ok()) return status;
+  if (!found) return value;
+  return there.decode();
+}
+
+absl::StatusOr<Value> Dict::pop(const Key& key) const {
+  CopiedValue there;
+  absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
+    if (stored == nullptr) return DictDecision{.result = Result::kAbsent};
+    there.take(*stored);
+    return DictDecision{.what = What::kErase};
+  });
+  if (!status.ok()) return status;
+  return there.decode();
+}
+
+absl::StatusOr<DictEntry> Dict::pop_item() const {
+  const ArenaReference* const object = object_of(reference_);
+  absl::StatusOr<internal::ThreadEntry*> thread = internal::enter(object);
+  if (!thread.ok()) return thread.status();
+  std::string key;
+  std::uint8_t key_kind = 0;
+  CopiedValue there;
+  memory::Call call{.caller = (*thread)->caller, .timeout_ns = internal::op_timeout_ns(*object)};
+  const Result result = object->dict->pop_last(
+      call,
+      [&](std::uint8_t kind, const std::byte* bytes, std::uint32_t size, const StoredValue& value) {
+        key_kind = kind;
+        key.assign(reinterpret_cast<const char*>(bytes), size);
+        there.take(value);
+      });
+  if (result == Result::kAbsent) {
+    return error(absl::StatusCode::kNotFound, kind_name(object->kind), " \"", object->name,
+                 "\" is empty");
+  }
+  if (result != Result::kDone) return internal::failure(result, *object);
+  absl::StatusOr<Value> decoded = internal::decode_key(key_kind, key);
+  if (!decoded.ok()) return decoded.status();
+  absl::StatusOr<Value> value = there.decode();
+  if (!value.ok()) return value.status();
+  return DictEntry{.key = *std::move(decoded), .value = *std::move(value)};
+}
+
+absl::Status Dict::compare_and_swap(const Key& key, const std::optional<Value>& expected,
+                                    const std::optional<Value>& desired) const {
+  EncodedForStore encoded;
+  if (desired) {
+    if (absl::Status status = encoded.from(*desired); !status.ok()) return status;
+  }
+  return change(reference_, key, [&](const StoredValue* stored) {
+    bool equal = (stored != nullptr) == expected.has_value();
+    if (stored != nullptr && equal) {
+      CopiedValue there;
+      there.take(*stored);
+      const absl::StatusOr<Value> value = there.decode();
+      equal = value.ok() && *value == *expected;
+    }
+    if (!equal) return DictDecision{.result = Result::kDiffers};
+    if (desired) return DictDecision{.what = What::kPut, .value = encoded.stored};
+    return DictDecision{.what = stored == nullptr ? What::kLeave : What::kErase};
+  });
+}
+
+absl::StatusOr<std::int64_t> Dict::add(const Key& key, std::int64_t by) const {
+  std::int64_t sum = 0;
+  bool overflow = false;
+  std::uint8_t strange = number_of(ValueKind::kInt);
+  absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
+    std::int64_t now = 0;
+    strange = stored == nullptr ? number_of(ValueKind::kInt) : stored->kind;
+    if (stored != nullptr && stored->bytes == 8) now = static_cast<std::int64_t>(stored->word());
+    overflow = __builtin_add_overflow(now, by, &sum);
+    if (strange != number_of(ValueKind::kInt) || overflow) return DictDecision{};
+    return DictDecision{.what = What::kPut,
+                        .value = {.data = &sum, .bytes = 8, .kind = number_of(ValueKind::kInt)}};
+  });
+  if (!status.ok()) [[unlikely]]
+    return status;
+  if (strange != number_of(ValueKind::kInt)) [[unlikely]] {
+    return wrong_kind(*object_of(reference_), key, strange, "int64");
+  }
+  if (overflow) [[unlikely]] {
+    return error(absl::StatusCode::kOutOfRange, named(*object_of(reference_), key),
+                 ": the sum would not fit into 64 bits; nothing was changed");
+  }
+  return sum;
+}
+
+absl::StatusOr<double> Dict::add(const Key& key, double by) const {
+  double sum = 0;
+  std::uint8_t strange = 0;
+  absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
+    double now = 0;
+    strange = 0;
+    if (stored != nullptr && stored->bytes == 8 && stored->kind == number_of(ValueKind::kDouble)) {
+      now = std::bit_cast<double>(stored->word());
+    } else if (stored != nullptr && stored->bytes == 8 &&
+               stored->kind == number_of(ValueKind::kInt)) {
+      now = static_cast<double>(static_cast<std::int64_t>(stored->word()));
+    } else if (stored != nullptr) {
+      strange = stored->kind;
+      return DictDecision{.result = Result::kDone};
+    }
+    sum = now + by;
+    return DictDecision{.what = What::kPut,
+                        .value = {.data = &sum, .bytes = 8, .kind = number_of(ValueKind::kDouble)}};
+  });
+  if (!status.ok()) return status;
+  if (strange != 0) return wrong_kind(*object_of(reference_), key, strange, "a number");
+  return sum;
+}
+
+// ---- seeing ----
+
+absl::StatusOr<DictStatistics> Dict::verify() const {
+  const ArenaReference* const object = object_of(reference_);
+  if (object == nullptr) return internal::is_closed();
+  memory::DictStat stat;
+  std::string wrong;
+  const bool sound = object->dict->verify(stat, [&](const std::string& what) {
+    if (wrong.empty()) wrong = what;
+  });
+  if (object->view.is_stale()) return internal::failure(Result::kStale, *object);
+  if (!sound) {
+    return error(absl::StatusCode::kDataLoss, kind_name(object->kind), " \"", object->name,
+                 "\": ", wrong);
+  }
+  const auto ratio = [](std::uint64_t a, std::uint64_t b) {
+    return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
+  };
+  return DictStatistics{.entries = stat.entries,
+                        .shards = stat.shards,
+                        .block_bytes = stat.block_bytes,
+                        .live_bytes = stat.live_bytes,
+                        .dead_bytes = stat.dead_bytes,
+                        .large_values = stat.large_values,
+                        .large_bytes = stat.large_bytes,
+                        .load = ratio(stat.slots_used, stat.slots),
+                        .probes = ratio(stat.probes, stat.entries),
+                        .contended = stat.contended,
+                        .changes = stat.changes};
+}
+
+}  // namespace shoal

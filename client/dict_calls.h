@@ -1,0 +1,125 @@
+// What Dict, Namespace and transactions have in common: how a proxy's call becomes one of
+// memory::Dict, and how bytes that lie in shared memory become a Value.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "client/arena_reference.h"
+#include "client/key_encoding.h"
+#include "client/value_encoding.h"
+#include "memory/dict.h"
+#include "shoal/key.h"
+#include "shoal/value.h"
+
+namespace shoal::internal {
+
+// The value's bytes, out of shared memory. Those of most values fit into the object itself.
+class CopiedValue {
+ public:
+  void take(const memory::StoredValue& value) {
+    kind_ = value.kind;
+    bytes_ = value.bytes;
+    std::byte* to = small_;
+    if (value.bytes > sizeof small_) {
+      large_.resize(value.bytes);
+      to = reinterpret_cast<std::byte*>(large_.data());
+    }
+    memory::copy_out(to, value.data, value.bytes);
+  }
+  [[nodiscard]] std::uint8_t kind() const { return kind_; }
+  [[nodiscard]] std::string_view bytes() const {
+    return {bytes_ > sizeof small_ ? large_.data() : reinterpret_cast<const char*>(small_), bytes_};
+  }
+  [[nodiscard]] absl::StatusOr<Value> decode() const { return decode_value(kind_, bytes()); }
+
+ private:
+  alignas(8) std::byte small_[256];
+  std::string large_;
+  std::size_t bytes_ = 0;
+  std::uint8_t kind_ = 0;
+};
+
+// A Value's bytes, ready to be stored; refers to the Value.
+struct EncodedForStore {
+  absl::Status from(const Value& value) {
+    EncodedValue encoded;
+    absl::Status status = encode_value(value, storage, encoded);
+    stored = {.data = encoded.bytes.data(),
+              .bytes = encoded.bytes.size(),
+              .kind = encoded.kind,
+              .references = encoded.has_references};
+    return status;
+  }
+  std::string storage;
+  memory::DictValue stored;
+};
+
+inline bool is_short_ascii(std::string_view text) {
+  constexpr std::size_t kShort = 64;
+  if (text.size() > kShort) return false;
+  std::uint64_t all = 0;
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    all |= word;
+  }
+  for (; at < text.size(); ++at) all |= static_cast<unsigned char>(text[at]);
+  return (all & 0x8080808080808080) == 0;
+}
+
+// How long a call waits for another process's lock.
+std::int64_t op_timeout_ns(const ArenaReference& object);
+
+// A failed call on one key, as the caller is told. `why` is of kExhausted.
+absl::Status key_failure(memory::Result result, const ArenaReference& object, const Key& key,
+                         const absl::Status& why);
+
+// Whether what a writer stores under the key can be found again. Most keys are short and ASCII.
+inline absl::Status check_to_write(const Key& key) {
+  if (!key.status().ok()) [[unlikely]]
+    return key.status();
+  const std::string_view bytes = key.bytes();
+  if (key.kind() == static_cast<std::uint8_t>(ValueKind::kString) && !is_short_ascii(bytes)) {
+    return check_key(bytes);
+  }
+  if (bytes.size() > memory::kDictKeyBytesMax) [[unlikely]]
+    return check_key(bytes);
+  return absl::OkStatus();
+}
+
+// `operation(object, call)` gives a memory::Result.
+template <typename Operation>
+absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& key,
+                        Operation operation) {
+  const ArenaReference* const object = object_of(reference);
+  if (absl::Status status = check_to_write(key); !status.ok()) [[unlikely]]
+    return status;
+  ThreadEntry* thread = object == nullptr ? nullptr : thread_in(object->writer);
+  if (thread == nullptr) [[unlikely]] {
+    absl::StatusOr<ThreadEntry*> entered = enter(object);
+    if (!entered.ok()) return entered.status();
+    thread = *entered;
+  }
+  memory::Caller::count(thread->caller.record->operations);
+  memory::Call call{.caller = thread->caller, .timeout_ns = op_timeout_ns(*object)};
+  const memory::Result result = operation(*object, call);
+  if (result == memory::Result::kDone) [[likely]]
+    return absl::OkStatus();
+  return key_failure(result, *object, key, call.why);
+}
+
+// The same for who only reads.
+template <typename Use>
+memory::Result read_dict(const ArenaReference& object, const Key& key, Use use) {
+  return object.dict->find(object.dict->key(key.kind(), key.bytes()), op_timeout_ns(object), use);
+}
+
+}  // namespace shoal::internal
