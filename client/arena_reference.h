@@ -18,6 +18,7 @@
 #include "client/session.h"
 #include "client/threads.h"
 #include "memory/arena.h"
+#include "memory/containers.h"
 #include "memory/dict.h"
 #include "memory/futex.h"
 #include "memory/object.h"
@@ -42,6 +43,8 @@ class ArenaReference final : public Reference {
   std::uint64_t block = 0;
   std::uint16_t flags = 0;
   std::uint32_t element_bytes = 0;
+  // Of a container.
+  memory::ContainerHome home;
   std::unique_ptr<memory::Dict> dict;  // of a Dict, a TypedDict or a Namespace
 
  private:
@@ -119,6 +122,24 @@ inline absl::Status wait_on(const Handle& reference, absl::Duration timeout, Ope
       return operation(object, thread, deadline);
     });
   });
+}
+
+// As wait_on, without any waiting: whether the try succeeded. A failed one makes no Status:
+// programs try again and again. `error`: anything but a try that failed.
+template <typename Handle, typename Operation>
+inline bool try_on(const Handle& reference, absl::Status* error, Operation operation) {
+  bool had = true;
+  *error = call_on(reference, [&](const ArenaReference& object, ThreadEntry& thread) {
+    const auto attempt = [&](memory::Deadline deadline) {
+      return operation(object, thread, deadline);
+    };
+    memory::Result result = attempt(0);
+    if (result == memory::Result::kTimedOut) [[unlikely]]
+      result = wait_longer(object, absl::ZeroDuration(), attempt);
+    had = result != memory::Result::kTimedOut;
+    return had ? result : memory::Result::kDone;
+  });
+  return had && error->ok();
 }
 
 // `look(object)` gives a memory::Result and writes nothing, so a read-only proxy will do.

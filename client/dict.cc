@@ -29,7 +29,7 @@ using What = DictDecision::What;
 
 namespace {
 
-std::string named(const ArenaReference& object, const Key& key) {
+std::string key_named(const ArenaReference& object, const Key& key) {
   const absl::StatusOr<Value> decoded = internal::decode_key(key.kind(), key.bytes());
   std::string text = decoded.ok() ? decoded->to_string() : "a key that is none";
   constexpr std::size_t kMost = 80;
@@ -54,7 +54,7 @@ absl::Status look(const internal::Reference* reference, const Key& key, Use use)
 
 absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,
                         std::string_view wanted) {
-  return error(absl::StatusCode::kFailedPrecondition, named(object, key), ": the value is ",
+  return error(absl::StatusCode::kFailedPrecondition, key_named(object, key), ": the value is ",
                kind_name(static_cast<ValueKind>(kind)), ", not ", wanted);
 }
 
@@ -85,17 +85,18 @@ absl::Status key_failure(Result result, const ArenaReference& object, const Key&
                          const absl::Status& why) {
   switch (result) {
     case Result::kAbsent:
-      return error(absl::StatusCode::kNotFound, named(object, key), ": there is none");
+      return error(absl::StatusCode::kNotFound, key_named(object, key), ": there is none");
     case Result::kPresent:
-      return error(absl::StatusCode::kAlreadyExists, named(object, key), ": it is there already");
+      return error(absl::StatusCode::kAlreadyExists, key_named(object, key),
+                   ": it is there already");
     case Result::kDiffers:
-      return error(absl::StatusCode::kAborted, named(object, key),
+      return error(absl::StatusCode::kAborted, key_named(object, key),
                    ": the value is another one; nothing was changed");
     case Result::kExhausted:
-      return error(absl::StatusCode::kResourceExhausted, named(object, key), ": ",
+      return error(absl::StatusCode::kResourceExhausted, key_named(object, key), ": ",
                    protocol::to_std(why.message()), ". Nothing was changed");
     case Result::kTimedOut:
-      return error(absl::StatusCode::kDeadlineExceeded, named(object, key),
+      return error(absl::StatusCode::kDeadlineExceeded, key_named(object, key),
                    ": another process has held its lock all the time; nothing was changed. "
                    "`shoalctl locks` shows who holds what");
     default:
@@ -142,7 +143,7 @@ absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> 
     return wrong_kind(*object_of(reference_), key, kind, "bytes, text or a number");
   }
   if (bytes > out.size()) [[unlikely]] {
-    return error(absl::StatusCode::kOutOfRange, named(*object_of(reference_), key),
+    return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference_), key),
                  ": the value has ", bytes, " bytes, and there is room for ", out.size());
   }
   return bytes;
@@ -458,7 +459,7 @@ absl::StatusOr<std::int64_t> Dict::add(const Key& key, std::int64_t by) const {
     return wrong_kind(*object_of(reference_), key, strange, "int64");
   }
   if (overflow) [[unlikely]] {
-    return error(absl::StatusCode::kOutOfRange, named(*object_of(reference_), key),
+    return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference_), key),
                  ": the sum would not fit into 64 bits; nothing was changed");
   }
   return sum;
@@ -486,6 +487,67 @@ absl::StatusOr<double> Dict::add(const Key& key, double by) const {
   if (!status.ok()) return status;
   if (strange != 0) return wrong_kind(*object_of(reference_), key, strange, "a number");
   return sum;
+}
+
+// ---- waiting ----
+
+namespace {
+
+// Until `is_so(object)`, which looks at what writers publish before they look for who waits.
+template <typename IsSo>
+absl::Status wait_for(const std::shared_ptr<internal::Reference>& reference, absl::Duration timeout,
+                      IsSo is_so) {
+  const ArenaReference* const dict = object_of(reference);
+  if (dict != nullptr && dict->access == Access::kReadOnly) {
+    return internal::look_at(reference, [&](const ArenaReference& object) {
+      const auto wait = [&](memory::Deadline deadline) {
+        return memory::poll_until(object.view, deadline, [&] { return is_so(object); });
+      };
+      const Result result = wait(0);
+      return result == Result::kTimedOut ? internal::wait_longer(object, timeout, wait) : result;
+    });
+  }
+  return internal::wait_on(
+      reference, timeout,
+      [&](const ArenaReference& object, internal::ThreadEntry& thread, memory::Deadline deadline) {
+        return memory::wait_until(thread.caller, object.view, memory::Purpose::kChange, deadline,
+                                  [&] { return is_so(object); });
+      });
+}
+
+}  // namespace
+
+absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
+                         absl::Duration timeout) const {
+  if (!key.status().ok()) return key.status();
+  EncodedForStore encoded;
+  if (seen) {
+    if (absl::Status status = encoded.from(*seen); !status.ok()) return status;
+  }
+  const std::string_view bytes(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
+  CopiedValue now;
+  return wait_for(reference_, timeout, [&](const ArenaReference& object) {
+    const Result result =
+        read_dict(object, key, [&](const StoredValue& value) { now.take(value); });
+    if (result == Result::kAbsent) return seen.has_value();
+    if (result != Result::kDone) return false;
+    return !seen || now.kind() != encoded.stored.kind || now.bytes() != bytes;
+  });
+}
+
+absl::StatusOr<std::uint64_t> Dict::changes() const {
+  std::uint64_t changes = 0;
+  absl::Status status = internal::look_at(reference_, [&](const ArenaReference& object) {
+    changes = object.dict->changes();
+    return Result::kDone;
+  });
+  if (!status.ok()) return status;
+  return changes;
+}
+
+absl::Status Dict::watch(std::uint64_t seen, absl::Duration timeout) const {
+  return wait_for(reference_, timeout,
+                  [&](const ArenaReference& object) { return object.dict->changes() != seen; });
 }
 
 // ---- seeing ----

@@ -3,6 +3,7 @@
 
 #include "schemas/limits.h"
 #include "schemas/names.h"
+#include "schemas/parameter_range.h"
 #include "schemas/text.h"
 
 namespace shoal::daemon {
@@ -10,33 +11,7 @@ namespace {
 
 using memory::ObjectKind;
 
-// What `parameter` may be, and what it counts.
-struct Range {
-  std::uint64_t least = 0;
-  std::uint64_t most = 0;
-  const char* what = "";
-};
-
-Range range_of(ObjectKind kind, std::uint16_t flags) {
-  switch (kind) {
-    case ObjectKind::kSharedLock:
-      return {1, protocol::kSharersMax, "processes that read at once"};
-    case ObjectKind::kSemaphore:
-    case ObjectKind::kBoundedSemaphore:
-      if ((flags & memory::kFlagPlain) != 0) return {0, protocol::kPlainPermitsMax, "permits"};
-      return {1, protocol::kOwnedPermitsMax, "owned permits"};
-    case ObjectKind::kCondition:
-      return {1, protocol::kWaitersMax, "threads that wait at once"};
-    case ObjectKind::kBarrier:
-      return {1, protocol::kPartiesMax, "parties"};
-    case ObjectKind::kCell:
-      return {1, protocol::kCellBytesMax, "bytes of the value"};
-    case ObjectKind::kArray:
-      return {1, memory::kArenaBytesMax, "bytes of all elements"};
-    default:
-      return {0, 0, "parameter"};
-  }
-}
+static_assert(protocol::kArrayBytesMax == memory::kArenaBytesMax);
 
 std::uint16_t flags_of(ObjectKind kind) {
   switch (kind) {
@@ -120,8 +95,9 @@ absl::Status check_traits(std::string_view name, std::uint16_t kind, const Trait
     return invalid(name, kind, "option flags ", strange,
                    " are not of this kind, or this manager is older than the client");
   }
-  const Range range = range_of(of, traits.flags);
-  if (traits.parameter < range.least || traits.parameter > range.most) {
+  const protocol::ParameterRange range = protocol::parameter_range(
+      static_cast<wire::Kind>(kind), (traits.flags & memory::kFlagPlain) != 0);
+  if (!range.contains(traits.parameter)) {
     return invalid(name, kind, traits.parameter, " ", range.what, "; give ", range.least, " to ",
                    range.most);
   }

@@ -88,9 +88,9 @@ absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind
                                  wire::Access access, std::string_view fingerprint) const {
   const ObjectRecord& record = parts_.objects.record(object);
   if (kind != wire::Kind::UNKNOWN && record.kind != static_cast<std::uint16_t>(kind)) {
-    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(), "\" is a ",
-                 kind_name(record.kind), ", not a ", kind_name(static_cast<std::uint16_t>(kind)),
-                 "; open it as what it is");
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
+                 "\" is of kind ", kind_name(record.kind), ", not ",
+                 kind_name(static_cast<std::uint16_t>(kind)), "; open it as what it is");
   }
   if (!fingerprint.empty() && fingerprint != record.type()) {
     return error(absl::StatusCode::kFailedPrecondition, kind_name(record.kind), " \"",

@@ -183,7 +183,7 @@ class ArenaMemory {
   // caller has in flight and does not need.
   absl::Status free(Caller& caller, std::uint64_t block, std::uint64_t bytes, BlockFor block_for);
 
-  // Whether `record` has something for recover_intents to do.
+  // Whether `record` has something for recover_intents to do, or for recover_transaction.
   static bool has_intent(ThreadRecord& record);
 
   // What the dead thread `owner` (slot and thread) was allocating or giving back. `record` is its

@@ -50,19 +50,23 @@ std::uint64_t Dict::changes() const {
 // ---- snapshots ----
 
 // False: the entry changed meanwhile, or is damaged.
-bool Dict::copy_entry(const Block& block, std::uint32_t slot, std::uint32_t from, bool with_values,
+bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
                       DictSnapshot& snapshot) const {
   const std::uint32_t seen = block.slot(slot).load();
-  if (seen <= kSlotErased) return true;
+  if (seen <= kSlotReserved) return true;
   std::uint64_t version = 0;
   Entry entry;
   if (!open_version(block, slot_offset(seen), version) ||
       !open_entry(block, slot_offset(seen), entry)) {
     return false;
   }
-  if (reversed(shard_bits(hash_of(entry))) < from) return true;
+  // In the middle of a split or a merge a block also has entries that are another shard's.
+  const std::uint32_t place = reversed(shard_bits(hash_of(entry)));
+  if (place < wanted.from || place >= wanted.end) return true;
   StoredValue value;
   if (!open_value(entry, value)) return false;
+  // More than the arena has room for: many entries name the same bytes.
+  if (snapshot.bytes.size() + value.bytes > geometry_.file_bytes) return false;
   const std::size_t before = snapshot.bytes.size();
   DictItem item{.sequence = sequence_in(entry.key_word),
                 .key = before,
@@ -88,22 +92,27 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, std::uint32_t from
 }
 
 // The entries from the cursor on. `instant`: all of them at one.
-Dict::Copied Dict::copy_shard(const Shard& shard, std::uint32_t from, bool with_values,
-                              bool instant, DictSnapshot& snapshot, std::uint32_t& depth) const {
+Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_values, bool instant,
+                              DictSnapshot& snapshot) const {
   const std::size_t items = snapshot.items.size();
   const std::size_t bytes = snapshot.bytes.size();
   const std::uint64_t changes = shard.changes.load();
   const std::uint64_t root = shard.root.load();
-  depth = shard.depth.load();
+  const std::uint32_t depth = shard.depth.load();
   Copied copied = Copied::kChanged;
   Block block;
-  if (depth >= 1 && depth <= kDictDepthMax + 1 && has_hash(shard, reversed(from))) {
+  // The stores of a transaction are not one instant.
+  const bool marked = instant && shard.transaction.load() != 0;
+  if (!marked && depth >= 1 && depth <= kDictDepthMax + 1 &&
+      has_hash(shard, reversed(wanted.from))) {
+    const std::uint32_t hashes = 1U << (kDictDepthMax - (depth - 1));
+    wanted.end = (wanted.from & ~(hashes - 1)) + hashes;
     if (!open_block(root, block)) {
       copied = block.root.block == 0 ? Copied::kWhole : Copied::kDamaged;
     } else {
       copied = Copied::kWhole;
       for (std::uint32_t i = 0; i < block.slots() && copied == Copied::kWhole; ++i) {
-        for (int tries = 0; !copy_entry(block, i, from, with_values, snapshot); ++tries) {
+        for (int tries = 0; !copy_entry(block, i, wanted, with_values, snapshot); ++tries) {
           if (!instant && tries < kTriesBeforeMixture && is_same(shard, root)) continue;
           copied = Copied::kDamaged;
           break;
@@ -122,30 +131,27 @@ Dict::Copied Dict::copy_shard(const Shard& shard, std::uint32_t from, bool with_
 
 Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
                       DictSnapshot& snapshot) const {
-  const std::uint32_t end = kShardsMax;
   std::int64_t deadline = 0;
-  for (std::uint32_t cursor = 0; cursor < end;) {
-    std::uint32_t depth = 0;
+  std::uint64_t left = geometry_.file_bytes;
+  for (Interval wanted; wanted.from < kShardsMax; wanted.from = wanted.end) {
     Copied copied = Copied::kChanged;
     for (std::uint32_t attempt = 0; copied == Copied::kChanged; ++attempt) {
       if (attempt != 0) {
         const Result result = try_again(attempt, timeout_ns, deadline);
         if (result != Result::kDone) return result;
       }
-      Shard* shard = find_shard(reversed(cursor));
+      Shard* shard = find_shard(reversed(wanted.from));
       if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
       const bool lock_it = caller != nullptr && attempt >= kTriesBeforeLock;
       if (lock_it) {
         Call call{.caller = *caller, .timeout_ns = timeout_ns};
-        if (const Result r = lock(call, reversed(cursor), shard); r != Result::kDone) return r;
+        if (const Result r = lock(call, reversed(wanted.from), shard); r != Result::kDone) return r;
       }
-      copied =
-          copy_shard(*shard, cursor, with_values, attempt < kTriesBeforeMixture, snapshot, depth);
+      copied = copy_shard(*shard, wanted, with_values, attempt < kTriesBeforeMixture, snapshot);
       if (lock_it) unlock_word(*caller, shard->lock);
+      if (copied == Copied::kWhole && !charge(shard->root.load(), left)) return Result::kDamaged;
     }
     if (copied == Copied::kDamaged) return Result::kDamaged;
-    const std::uint32_t interval = 1U << (kDictDepthMax - (depth - 1));
-    cursor = (cursor & ~(interval - 1)) + interval;
   }
   std::sort(snapshot.items.begin(), snapshot.items.end(),
             [](const DictItem& a, const DictItem& b) { return a.sequence < b.sequence; });
@@ -160,7 +166,7 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
   for (std::uint32_t i = 0; i < block.slots(); ++i) {
     const std::uint32_t seen = block.slot(i).load(std::memory_order_relaxed);
     Entry entry;
-    if (seen <= kSlotErased || !open_entry(block, slot_offset(seen), entry)) continue;
+    if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry)) continue;
     const std::uint64_t sequence = sequence_in(entry.key_word);
     if (spot.seen != 0 && sequence < last) continue;
     last = sequence;
@@ -173,7 +179,12 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
 }
 
 Result Dict::pop_last(Call& call, Show show) {
-  for (;;) {
+  std::int64_t deadline = 0;
+  for (std::uint32_t in_vain = 0;;) {
+    if (in_vain != 0) {
+      const Result result = try_again(in_vain, call.timeout_ns, deadline);
+      if (result != Result::kDone) return result;
+    }
     if (object_.is_stale()) return Result::kStale;
     // `latest` is never too low, so the shard with the greatest one comes first; it may turn out to
     // have been too high, and is mended then.
@@ -216,6 +227,7 @@ Result Dict::pop_last(Call& call, Show show) {
         result = erase_at(call, *shard, key, spot, garbage);
       }
     }
+    if (!take && last >= shard->latest.load(std::memory_order_relaxed)) ++in_vain;
     shard->latest.store(last, std::memory_order_relaxed);
     unlock_word(call.caller, shard->lock);
     if (!take) continue;

@@ -85,8 +85,13 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   copy_in(at + kEntryHeadBytes, entry.key(), bytes - kEntryHeadBytes, bytes - kEntryHeadBytes);
   const std::uint32_t mask = block.buckets() - 1;
   std::uint32_t bucket = bucket_bits(hash) & mask;
-  std::uint32_t free = 0;
-  while ((free = match(block.bucket(bucket), 0x8000).empty) == 0) bucket = (bucket + 1) & mask;
+  std::uint32_t free = match(block.bucket(bucket), 0x8000).empty;
+  // There is one: but others may write nonsense there.
+  for (std::uint32_t looked = 0; free == 0; ++looked) {
+    if (looked == mask) return false;
+    bucket = (bucket + 1) & mask;
+    free = match(block.bucket(bucket), 0x8000).empty;
+  }
   block.bucket(bucket)[__builtin_ctz(free)].store(slot_of(tag_of(hash), to.tail),
                                                   std::memory_order_relaxed);
   to.tail += bytes;
@@ -101,7 +106,7 @@ bool Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask,
   if (from.at == nullptr) return true;
   for (std::uint32_t i = 0; i < from.slots(); ++i) {
     const std::uint32_t seen = from.slot(i).load(std::memory_order_relaxed);
-    if (seen <= kSlotErased) continue;
+    if (seen <= kSlotReserved) continue;
     Entry entry;
     if (!open_entry(from, slot_offset(seen), entry)) return false;
     const std::uint64_t hash = hash_of(entry);
@@ -189,7 +194,7 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) 
     if (plan(wanted, count, may_split ? kOrdinarySize : kDictSizes - 1, fits, kFilledPercent)) {
       result = rebuild(call, *shard, root, fits);
     } else if (may_split) {
-      result = split(call, *shard, root, need);
+      result = split(call, *shard, root, wanted - live + need);
     } else {
       call.why = absl::ResourceExhaustedError(
           "the dict has as many entries of this size as its shards hold: use several dicts");
@@ -202,7 +207,8 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) 
 
 // ---- two for one, one for two ----
 
-Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint32_t need) {
+// Each half has room for `room` bytes more than there are.
+Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room) {
   const std::uint32_t depth = shard.depth.load();
   const std::uint32_t bits = depth - 1;
   const std::uint32_t index = shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1);
@@ -220,8 +226,8 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint32_t n
   const std::uint64_t count = std::uint64_t{shard.count.load(std::memory_order_relaxed)} + 1;
   // Halves are hardly ever equal.
   Plan half;
-  if (!plan(live * 9 / 16 + need, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
-      !plan(live + need, count, kDictSizes - 1, half, kHalfFilledPercent)) {
+  if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
+      !plan(live + room, count, kDictSizes - 1, half, kHalfFilledPercent)) {
     return Result::kDamaged;
   }
   Fresh low;

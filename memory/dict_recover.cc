@@ -32,20 +32,22 @@ std::uint64_t Dict::hash_of(const Entry& entry) const {
 // entries, are let go.
 void Dict::recount(Shard& shard) const {
   Fresh found;
+  // Not back before what was written and let go: some reader may still be copying it.
+  const std::uint32_t tail = shard.tail.load(std::memory_order_relaxed) & ~7U;
   Block block;
   const std::uint32_t index = shard.index.load(std::memory_order_relaxed);
   const std::uint32_t mask = (1U << ((shard.depth.load() - 1) & 31)) - 1;
   std::uint32_t used = 0;
   std::uint64_t latest = 0;
   if (open_block(shard.root.load(), block)) {
-    found.tail = block.log();
+    found.tail = std::clamp(tail, block.log(), block.bytes());
     for (std::uint32_t i = 0; i < block.slots(); ++i) {
       const std::uint32_t seen = block.slot(i).load(std::memory_order_relaxed);
       if (seen == 0) continue;
       ++used;
       if (seen == kSlotErased) continue;
       Entry entry;
-      if (!open_entry(block, slot_offset(seen), entry) ||
+      if (seen == kSlotReserved || !open_entry(block, slot_offset(seen), entry) ||
           ((shard_bits(hash_of(entry)) ^ index) & mask) != 0) {
         block.slot(i).store(kSlotErased);
         continue;
@@ -89,16 +91,18 @@ void Dict::recover_shard(Caller& manager, Shard& shard, std::uint32_t index) con
     if (half && !has_fault(Fault::kHalfSplitStays)) give_up_shard(manager, *upper, other);
   }
   shard.transaction.store(0);
-  if (depth != 0 && !has_fault(Fault::kNoRecount)) recount(shard);
+  const bool exists = depth != 0 && shard.index.load() == index;
+  if (exists && !has_fault(Fault::kNoRecount)) recount(shard);
 }
 
 void Dict::recover(Caller& manager, std::uint16_t slot) {
   // Upwards: a lower shard decides about the one above it while both are locked.
   bool held = false;
+  std::uint64_t left = geometry_.file_bytes;
   for_each_shard([&](Shard& shard, std::uint32_t index) {
     if (slot_in(shard.lock.load(std::memory_order_seq_cst)) != slot) return;
-    recover_shard(manager, shard, index);
     held = true;
+    if (charge(shard.root.load(), left)) recover_shard(manager, shard, index);
   });
   for_each_shard([&](Shard& shard, std::uint32_t) {
     const std::uint32_t seen = shard.lock.load(std::memory_order_seq_cst);
@@ -139,7 +143,7 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
       const std::uint32_t seen = entries.slot(i).load(std::memory_order_relaxed);
       Entry entry;
       StoredValue value;
-      if (seen > kSlotErased && open_entry(entries, slot_offset(seen), entry) &&
+      if (seen > kSlotReserved && open_entry(entries, slot_offset(seen), entry) &&
           entry.layout.large && open_value(entry, value) && value.block == block) {
         return true;
       }
@@ -148,18 +152,40 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
   return false;
 }
 
+void Dict::for_each_block(const Shard& shard,
+                          absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const {
+  Block block;
+  if (!open_block(shard.root.load(), block)) return;
+  visit({.block = block.root.block, .bytes = block.bytes()},
+        shard_part(shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1)));
+  for (std::uint32_t i = 0; i < block.slots(); ++i) {
+    const std::uint32_t seen = block.slot(i).load();
+    Entry entry;
+    StoredValue value;
+    if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) && entry.layout.large &&
+        open_value(entry, value)) {
+      visit({.block = value.block, .bytes = value.bytes + 8}, value_part(hash_of(entry)));
+    }
+  }
+}
+
 // ---- references ----
 
 void Dict::for_each_with_references(absl::FunctionRef<void(const StoredValue&)> visit) const {
   if (!has_references()) return;
-  for_each_shard([&](Shard& shard, std::uint32_t) {
+  std::uint64_t left = geometry_.file_bytes;
+  for_each_shard([&](Shard& shard, std::uint32_t index) {
+    const std::uint64_t root = shard.root.load();
     Block block;
-    if (shard.depth.load() == 0 || !open_block(shard.root.load(), block)) return;
+    if (shard.depth.load() == 0 || shard.index.load() != index || !open_block(root, block) ||
+        !charge(root, left)) {
+      return;
+    }
     for (std::uint32_t i = 0; i < block.slots(); ++i) {
       const std::uint32_t seen = block.slot(i).load();
       Entry entry;
       StoredValue value;
-      if (seen > kSlotErased && open_entry(block, slot_offset(seen), entry) &&
+      if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) &&
           entry.layout.references && open_value(entry, value)) {
         visit(value);
       }
@@ -198,13 +224,17 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   ++stat.shards_with_block;
   stat.block_bytes += block.bytes();
   stat.slots += block.slots();
+  // Whoever holds the lock may be in the middle of something.
+  const bool rests = owner_in(shard.lock.load()) == 0;
   std::uint64_t live = 0;
-  std::uint64_t count = 0;
+  std::uint32_t count = 0;
+  std::uint32_t used = 0;
+  std::uint32_t end = block.log();
   for (std::uint32_t i = 0; i < block.slots() && wrong.empty(); ++i) {
     const std::uint32_t seen = block.slot(i).load();
     if (seen == 0) continue;
-    ++stat.slots_used;
-    if (seen == kSlotErased) continue;
+    ++used;
+    if (seen <= kSlotReserved) continue;
     Entry entry;
     StoredValue value;
     if (slot_offset(seen) < block.log() || !open_entry(block, slot_offset(seen), entry) ||
@@ -213,10 +243,11 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
       break;
     }
     const std::uint64_t hash = hash_of(entry);
+    const bool is_its_own = ((shard_bits(hash) ^ index) & ((1U << (depth - 1)) - 1)) == 0;
+    if (!is_its_own && !rests) continue;
     const std::uint32_t buckets = block.buckets();
     const std::uint32_t steps = (i / kSlotsPerBucket - bucket_bits(hash)) & (buckets - 1);
-    bool reached = tag_of(hash) == slot_tag(seen) &&
-                   ((shard_bits(hash) ^ index) & ((1U << (depth - 1)) - 1)) == 0;
+    bool reached = is_its_own && tag_of(hash) == slot_tag(seen);
     for (std::uint32_t step = 0; step < steps && reached; ++step) {
       const std::uint32_t at = (bucket_bits(hash) + step) & (buckets - 1);
       reached = match(block.bucket(at), 0x8000).empty == 0;
@@ -224,6 +255,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     if (!reached) wrong = absl::StrCat("shard ", index, ", slot ", i, ": its key is not found");
     ++count;
     live += entry.bytes();
+    end = std::max(end, entry.offset + entry.bytes());
     stat.probes += steps + 1;
     if (entry.layout.large) {
       ++stat.large_values;
@@ -231,20 +263,32 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     }
   }
   stat.entries += count;
+  stat.slots_used += used;
   stat.live_bytes += live;
-  const std::uint64_t tail = std::min(shard.tail.load(), block.bytes());
-  stat.dead_bytes += tail - std::min<std::uint64_t>(tail, block.log() + live);
-  const bool rests = owner_in(shard.lock.load()) == 0;
-  if (wrong.empty() && rests && count != shard.count.load()) {
-    wrong = absl::StrCat("shard ", index, ": ", count, " entries, said to be ", shard.count.load());
-  }
+  const std::uint32_t tail = shard.tail.load();
+  const std::uint64_t written = std::min(tail, block.bytes());
+  stat.dead_bytes += written - std::min<std::uint64_t>(written, block.log() + live);
+  const auto compare = [&](const char* what, std::uint64_t found, std::uint64_t said) {
+    if (!wrong.empty() || !rests || found == said) return;
+    wrong = absl::StrCat("shard ", index, ": ", found, " ", what, ", said to be ", said);
+  };
+  compare("entries", count, shard.count.load());
+  compare("slots in use", used, shard.used.load());
+  compare("bytes of entries", live, shard.live.load());
+  compare("is where its log ends", std::max(end, tail), tail);
   return wrong.empty();
 }
 
 bool Dict::verify(DictStat& stat, absl::FunctionRef<void(const std::string&)> report) const {
   bool sound = true;
+  std::uint64_t left = geometry_.file_bytes;
   for_each_shard([&](Shard& shard, std::uint32_t index) {
     std::string wrong;
+    if (shard.depth.load() != 0 && !charge(shard.root.load(), left)) {
+      if (sound) report("the shards' blocks are more than the arena");
+      sound = false;
+      return;
+    }
     DictStat before = stat;
     for (int look = 0;; ++look) {
       const std::uint64_t changes = shard.changes.load();

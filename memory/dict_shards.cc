@@ -26,14 +26,12 @@ Dict::Dict(const ObjectView& object, std::byte* arena, const Geometry& geometry,
       geometry_(geometry),
       allocator_(allocator),
       seed_(load_word(reinterpret_cast<const std::byte*>(descriptor_->seed))),
-      map_(nullptr) {
-  auto* const map = new ShardMap{.mask = 0, .older = nullptr, .shards = {}};
-  map->shards[0].store(&descriptor_->first, std::memory_order_relaxed);
-  map_.store(map, std::memory_order_release);
+      map_(&first_map_) {
+  first_map_.shards[0].store(&descriptor_->first, std::memory_order_relaxed);
 }
 
 Dict::~Dict() {
-  for (ShardMap* map = map_.load(); map != nullptr;) {
+  for (ShardMap* map = map_.load(); map != &first_map_;) {
     ShardMap* const older = map->older;
     std::free(map);
     map = older;

@@ -15,10 +15,6 @@ constexpr std::uint32_t kSlotsFullOf16 = 14;
 
 std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U); }
 
-void add_to(Word32& word, std::uint32_t by) {
-  word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 // ---- where the key is ----
@@ -33,7 +29,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
     for (std::uint32_t tagged = found.tagged; tagged != 0; tagged &= tagged - 1) {
       Word32& slot = bucket[__builtin_ctz(tagged)];
       const std::uint32_t seen = slot.load();
-      if (seen <= kSlotErased || slot_tag(seen) != tag) continue;
+      if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
       if (!open_entry(block, slot_offset(seen), spot.entry)) return false;
       if (!has_key(spot.entry, key)) continue;
       spot.slot = &slot;
@@ -99,7 +95,8 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
     write_entry(block, spare_at, spot.entry.key_word, key, incoming,
                 {.room = spare.layout.room, .spare = spot.entry.offset});
     spare.version().store(version + 1);
-    publish = {.slot = spot.slot, .value = slot_of(tag_of(key.hash), spare_at)};
+    publish = {
+        .slot = spot.slot, .value = slot_of(tag_of(key.hash), spare_at), .bytes = spare.bytes()};
     return true;
   }
   const std::uint32_t need = entry_bytes(key.bytes, room_for(bytes));
@@ -122,7 +119,9 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
   }
   write_entry(block, tail, key_word(sequence, key.bytes), key, incoming,
               {.room = room_for(bytes), .spare = found ? spot.entry.offset : 0});
-  publish = {.slot = found ? spot.slot : spot.free, .value = slot_of(tag_of(key.hash), tail)};
+  publish = {.slot = found ? spot.slot : spot.free,
+             .value = slot_of(tag_of(key.hash), tail),
+             .bytes = need};
   return true;
 }
 
@@ -174,13 +173,16 @@ void Dict::free_value(Caller& caller, std::uint64_t hash, const Garbage& garbage
 
 // ---- under the lock ----
 
+// Before the value is seen: who traces references must not pass the dict over.
+void Dict::note_references() {
+  Word32& sticky = descriptor().sticky;
+  const std::uint32_t seen = sticky.load(std::memory_order_relaxed);
+  if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
+}
+
 Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
                     const Spot& spot, Incoming& incoming, Garbage& garbage) {
-  if (incoming.value.references) {
-    Word32& sticky = descriptor().sticky;
-    const std::uint32_t seen = sticky.load(std::memory_order_relaxed);
-    if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
-  }
+  if (incoming.value.references) note_references();
   const bool found = spot.seen != 0;
   if (found && replace_word(shard, spot, incoming)) return Result::kDone;
   touch(shard);
@@ -194,17 +196,14 @@ Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey&
   const bool fills = !found && spot.free->load(std::memory_order_relaxed) == 0;
   publish.slot->store(publish.value);
   if (has_fault(Fault::kTailAfterSlot)) {
-    shard.tail.store(slot_offset(publish.value) +
-                     entry_bytes(key.bytes, room_for(incoming.bytes())));
+    shard.tail.store(slot_offset(publish.value) + publish.bytes);
   }
   if (incoming.large != 0) {
     incoming.used = true;
     (void)allocator_->own(call.caller, incoming.large, incoming.value.bytes + 8,
                           value_part(key.hash));
   }
-  std::uint32_t grown = entry_bytes(key.bytes, room_for(incoming.bytes()));
-  if (found) grown -= spot.entry.bytes();
-  add_to(shard.live, grown);
+  add_to(shard.live, found ? publish.bytes - spot.entry.bytes() : publish.bytes);
   if (!found) add_to(shard.count, 1);
   if (fills) add_to(shard.used, 1);
   return Result::kDone;
@@ -226,8 +225,11 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
 template <typename DecideInline>
 Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide) {
   Shard* shard = shard_of(key.hash);
-  for (;;) {
-    Result result = lock(call, shard_bits(key.hash), shard);
+  std::int64_t deadline = 0;
+  for (std::uint32_t round = 0;; ++round) {
+    // Others were quicker each time, or these are not the bytes of a dict.
+    Result result = round == 0 ? Result::kDone : try_again(round, call.timeout_ns, deadline);
+    if (result == Result::kDone) result = lock(call, shard_bits(key.hash), shard);
     if (result != Result::kDone) return result;
     const std::uint64_t root = shard->root.load(std::memory_order_relaxed);
     Block block;

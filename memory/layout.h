@@ -108,7 +108,7 @@ struct Geometry {
 //   64 -------------------------------------------------------+
 //   | closed | 0 ...                                          |
 //   128 ------------------------------------------------------+
-//   | quota  | used   | highest| hint of chunks | 4 hints of cells |
+//   | quota  | used   | highest| hint of chunks | 4 hints of cells | transactions | 0
 //   +---------------------------------------------------------+  192
 struct ArenaHeader {
   std::uint64_t magic;
@@ -129,7 +129,8 @@ struct ArenaHeader {
   Word32 highest_chunk;  // one past the last that was ever used
   Word32 chunk_hint;
   Word32 cell_hints[4];  // by size of the cell
-  std::uint32_t reserved_4[6];
+  Word64 transactions;   // how many were ever begun
+  std::uint32_t reserved_4[4];
 };
 
 inline constexpr std::uint64_t kFeaturesIncompat = 0;
@@ -150,6 +151,7 @@ static_assert(offsetof(ArenaHeader, used_chunks) == 136);
 static_assert(offsetof(ArenaHeader, highest_chunk) == 144);
 static_assert(offsetof(ArenaHeader, chunk_hint) == 148);
 static_assert(offsetof(ArenaHeader, cell_hints) == 152);
+static_assert(offsetof(ArenaHeader, transactions) == 168);
 static_assert(sizeof(ArenaHeader) == 192);
 
 // ---- descriptor: one object ----

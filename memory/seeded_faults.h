@@ -51,7 +51,9 @@ enum class Fault {
   kNoRecount,          // derived fields of a dead writer's shard stay as they are
   kHalfSplitStays,     // a shard that a dead writer was splitting off stays
   kOldBlockForgotten,  // a block that was replaced is not freed
-  kEraseLeavesGap,     // a slot that others were looked for past becomes empty
+  kApplyBeforeCommit,   // a transaction's stores are made before it is committed
+  kCommittedForgotten,  // a dead process's committed transaction is not finished
+  kEraseLeavesGap,      // a slot that others were looked for past becomes empty
 };
 
 SHOAL_VARIANT_BEGIN

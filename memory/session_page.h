@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <type_traits>
 
 #include "memory/layout.h"
@@ -41,6 +42,14 @@ enum class Purpose : std::uint32_t {
   kBarrier = 7,
   kChange = 8,  // of a cell
 };
+
+// As tools and the log say it. Of an unknown number, too.
+constexpr const char* purpose_name(Purpose purpose) {
+  constexpr const char* kNames[] = {"unknown", "lock",         "shared",  "readers", "permit",
+                                    "event",   "notification", "barrier", "change"};
+  const auto number = static_cast<std::uint32_t>(purpose);
+  return kNames[number < std::size(kNames) ? number : 0];
+}
 
 //   0         8         16    20        24        32        40     48     56
 //   +---------+---------+-----+---------+---------+---------+------+------+---

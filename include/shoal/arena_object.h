@@ -58,6 +58,7 @@ struct ArenaRequest {
   std::string fingerprint = {};
   std::uint32_t element_bytes = 0;          // of a value or an element; 0: not typed
   std::span<const std::byte> initial = {};  // of a cell
+  std::string_view unknown_option = {};     // has a value that there is not; empty: none has
 };
 
 template <class Self>
@@ -102,6 +103,8 @@ class SHOAL_EXPORT ArenaObject {
 
  private:
   friend class Client;
+  friend class ReadTransaction;
+  friend class Transaction;
   template <class Self>
   friend class internal::ArenaKind;
 

@@ -19,6 +19,7 @@
 // async-signal-safe.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -35,6 +37,9 @@
 #include "shoal/object.h"
 
 namespace shoal {
+
+class Transaction;
+class ReadTransaction;
 
 namespace internal {
 class Session;
@@ -65,11 +70,12 @@ class SHOAL_EXPORT Client {
   [[nodiscard]] static absl::StatusOr<Client> connect_for_administration(
       const ClientOptions& options = {});
 
-  // Creates an object. ALREADY_EXISTS, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED.
-  template <class T>
-  [[nodiscard]] absl::StatusOr<T> create(std::string_view name,
+  // Creates an object. `Name` is any text: {} is not, but the options of an object without a name.
+  // ALREADY_EXISTS, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED.
+  template <class T, std::convertible_to<std::string_view> Name>
+  [[nodiscard]] absl::StatusOr<T> create(const Name& name,
                                          const typename T::Options& options = {}) const {
-    if (name.empty()) return internal::empty_name();
+    if (std::string_view(name).empty()) return internal::empty_name();
     return T::create(*this, name, options, /*open_existing=*/false);
   }
 
@@ -121,6 +127,11 @@ class SHOAL_EXPORT Client {
                                             absl::Duration valid_for = absl::Seconds(60)) const {
     return share_reference(object.held(), valid_for);
   }
+
+  // Runs `body`, and then makes all the changes that it asked for, at once, or none. transaction.h.
+  absl::Status transact(absl::FunctionRef<absl::Status(Transaction&)> body) const;
+  // Runs `body`, all of whose reads are of one instant. transaction.h.
+  absl::Status read_transaction(absl::FunctionRef<absl::Status(ReadTransaction&)> body) const;
 
   // Whether the manager answers.
   [[nodiscard]] absl::Status ping() const;

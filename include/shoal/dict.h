@@ -148,6 +148,19 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
     return update(std::span(entries.begin(), entries.size()));
   }
 
+  // ---- waiting ----
+
+  // Until the key's value is not `seen` any more (nullopt: until there is one), or is of another
+  // kind. A change that is taken back before anybody looks is not seen. DEADLINE_EXCEEDED. A
+  // read-only proxy looks every few milliseconds. poll_fd() becomes readable with every change.
+  [[nodiscard]] absl::Status watch(const Key& key, const std::optional<Value>& seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const;
+  // A number that grows with every change of the dict.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> changes() const;
+  // Until changes() is not `seen`.
+  [[nodiscard]] absl::Status watch(std::uint64_t seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const;
+
   // ---- seeing ----
 
   // Looks through all of it, while others go on. DATA_LOSS says the first thing that is wrong.

@@ -22,4 +22,5 @@
 #include "shoal/shareable_list.h"
 #include "shoal/shared_memory.h"
 #include "shoal/shared_memory_manager.h"
+#include "shoal/transaction.h"
 #include "shoal/value.h"

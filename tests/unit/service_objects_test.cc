@@ -93,7 +93,7 @@ TEST_F(ServiceObjectsTest, WrongKind) {
     r.getOpen().setKind(wire::Kind::SHAREABLE_LIST);
   });
   EXPECT_EQ(reply.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(reply.message(), HasSubstr("is a SharedMemory, not a ShareableList"));
+  EXPECT_THAT(reply.message(), HasSubstr("is of kind SharedMemory, not ShareableList"));
 }
 
 TEST_F(ServiceObjectsTest, BadNamesSizesAndEnums) {

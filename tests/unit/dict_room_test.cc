@@ -1,0 +1,79 @@
+// memory/dict*: what counts room in a shard stays right, and a split finds room whatever its halves.
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "dict_memory.h"
+
+namespace shoal {
+namespace {
+
+using memory::Result;
+using test::DictMemory;
+using test::Process;
+using test::TextDict;
+
+void expect_sound(DictMemory& memory) {
+  memory::DictStat stat;
+  std::string wrong;
+  EXPECT_TRUE(memory.reader().verify(stat, [&](const std::string& what) { wrong += what + "\n"; }))
+      << wrong;
+}
+
+TEST(DictRoom, CountsTheRoomOfASpareThatIsUsedAgain) {
+  DictMemory memory;
+  Process process(1);
+  TextDict dict(memory.dict(), process.caller);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(dict.put("key", std::string(200, 'a')), Result::kDone);
+    ASSERT_EQ(dict.put_number("key", 1), Result::kDone);
+    ASSERT_EQ(dict.put("key", std::string(50, 'b')), Result::kDone);  // over the first
+    expect_sound(memory);
+    ASSERT_EQ(dict.erase("key"), Result::kDone);
+    expect_sound(memory);
+  }
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(dict.put_number(std::to_string(i), i), Result::kDone) << i;
+  }
+  expect_sound(memory);
+}
+
+// All keys have the same lowest bit of the hash, so that a first split leaves one half empty.
+TEST(DictRoom, SplitsAShardWhoseEntriesAllGoToOneHalf) {
+  DictMemory memory;
+  Process process(1);
+  TextDict dict(memory.dict(), process.caller);
+  const std::string value(2000, 'v');
+  int put = 0;
+  for (int i = 0; put < 2000; ++i) {
+    const std::string key = std::to_string(i) + std::string(1000, 'k');
+    if ((memory.dict().key(test::kText, key).hash & 7) != 5) continue;
+    ASSERT_EQ(dict.put(key, value.substr(0, 8 + static_cast<std::size_t>(i) % 1990)), Result::kDone)
+        << put;
+    ++put;
+  }
+  expect_sound(memory);
+  EXPECT_EQ(memory.dict().size(), 2000U);
+}
+
+// The same for each number of large entries that may be in a block when it is to be split.
+TEST(DictRoom, SplitsFewLargeEntriesHoweverTheyFall) {
+  for (std::uint32_t key_bytes = 3000; key_bytes <= 8000; key_bytes += 250) {
+    DictMemory memory;
+    Process process(1);
+    TextDict dict(memory.dict(), process.caller);
+    int put = 0;
+    for (int i = 0; put < 60; ++i) {
+      std::string key = std::to_string(i);
+      key.resize(key_bytes, 'k');
+      if ((memory.dict().key(test::kText, key).hash & 3) != 3) continue;
+      ASSERT_EQ(dict.put(key, "value"), Result::kDone) << key_bytes << ", " << put;
+      ASSERT_EQ(dict.put(key, "other value of other length"), Result::kDone);
+      ++put;
+    }
+    expect_sound(memory);
+  }
+}
+
+}  // namespace
+}  // namespace shoal
