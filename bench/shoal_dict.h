@@ -21,7 +21,7 @@ std::unique_ptr<reference::Side> shoal_pair(reference::Duties duties, std::size_
 // Growing from empty.
 reference::Tail shoal_growth(std::size_t entries);
 
-// Of the arena's committed memory, averaged over the doubling from `entries` on.
+// Of shared memory, whatever for, averaged over the doubling from `entries` on.
 double shoal_bytes_per_entry(std::size_t entries);
 
 }  // namespace bench

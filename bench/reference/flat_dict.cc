@@ -61,6 +61,14 @@ class FlatTyped {
   absl::flat_hash_map<Key, Value> map_;
 };
 
+// Whether the C library gives memory back to the kernel at once or keeps it depends on all that the
+// process has freed before. Here it always is as in a process that has been at work for a while:
+// only blocks of more than 32 MiB are new from the kernel each time.
+void settle_allocator() {
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
 // What this process's allocator has handed out.
 double allocated() {
   const auto info = ::mallinfo2();
@@ -70,6 +78,7 @@ double allocated() {
 }  // namespace
 
 std::unique_ptr<Side> flat_dict64(Operation operation, std::size_t entries, std::uint64_t round) {
+  settle_allocator();
   return dict_side<FlatDict<Bytes64>>(operation, entries, round);
 }
 std::unique_ptr<Side> flat_dict8(Operation operation, std::size_t entries, std::uint64_t round) {
