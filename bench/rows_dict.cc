@@ -21,13 +21,6 @@ constexpr Size kSizes[] = {{"1k", 1'000}, {"100k", 100'000}, {"1m", 1'000'000}};
 using MakeSide = std::unique_ptr<reference::Side> (*)(Operation, std::size_t entries,
                                                       std::uint64_t round);
 
-// None of a kind that shoal has not got.
-std::function<std::unique_ptr<reference::Side>()> sides(MakeSide make, Operation operation,
-                                                        std::size_t entries) {
-  if (make == nullptr) return nullptr;
-  return [=] { return make(operation, entries, kDictRound); };
-}
-
 // A row for each size.
 void add(std::vector<Row>* rows, const std::string& name, const char* reference_name,
          Operation operation, MakeSide reference, MakeSide shoal) {
@@ -37,8 +30,8 @@ void add(std::vector<Row>* rows, const std::string& name, const char* reference_
     rows->push_back({.name = name + "/" + size.name,
                      .reference_name = reference_name,
                      .operations = whole ? entries : kDictRound,
-                     .reference = sides(reference, operation, entries),
-                     .shoal = sides(shoal, operation, entries)});
+                     .reference = [=] { return reference(operation, entries, kDictRound); },
+                     .shoal = [=] { return shoal(operation, entries, kDictRound); }});
   }
 }
 
@@ -57,8 +50,8 @@ std::vector<Row> dict_rows() {
   add(&rows, "dict/get8", kFlat8, Operation::kGet, flat_dict8, shoal_dict8);
   add(&rows, "dict/update8", kFlat8, Operation::kUpdate, flat_dict8, shoal_dict8);
   add(&rows, "dict/increment", kFlat8, Operation::kIncrement, flat_dict8, shoal_dict8);
-  add(&rows, "typed_dict/get64", kTyped, Operation::kGet, flat_typed64, nullptr);
-  add(&rows, "typed_dict/update64", kTyped, Operation::kUpdate, flat_typed64, nullptr);
+  add(&rows, "typed_dict/get64", kTyped, Operation::kGet, flat_typed64, shoal_typed64);
+  add(&rows, "typed_dict/update64", kTyped, Operation::kUpdate, flat_typed64, shoal_typed64);
   return rows;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <shoal/dict.h>
+#include <shoal/typed_dict.h>
 
 #include "bench/manager.h"
 #include "bench/shoal_peer.h"
@@ -21,6 +22,7 @@ constexpr char kName[] = "dict";
 // What the rows need of a dict, for values of 64 bytes. A failed call is told by its result.
 class Dict64 {
  public:
+  using Shoal = shoal::Dict;
   using Value = Bytes64;
 
   explicit Dict64(shoal::Dict dict) : dict_(std::move(dict)) {}
@@ -41,6 +43,7 @@ class Dict64 {
 
 class Dict8 {
  public:
+  using Shoal = shoal::Dict;
   using Value = std::int64_t;
 
   explicit Dict8(shoal::Dict dict) : dict_(std::move(dict)) {}
@@ -63,17 +66,37 @@ class Dict8 {
   shoal::Dict dict_;
 };
 
+class Typed64 {
+ public:
+  using Shoal = shoal::TypedDict<Key, Bytes64>;
+  using Value = Bytes64;
+
+  explicit Typed64(Shoal dict) : dict_(std::move(dict)) {}
+
+  bool get(const Key& key, Value* value) const {
+    const absl::StatusOr<Value> found = dict_.get(key);
+    if (!found.ok()) return false;
+    *value = *found;
+    return true;
+  }
+
+  bool put(const Key& key, const Value& value) const { return dict_.put(key, value).ok(); }
+
+ protected:
+  Shoal dict_;
+};
+
 // With a manager of its own.
 template <typename Dict>
 class Managed : private ManagedClient, public Dict {
  public:
-  Managed() : Dict(must("create", client.create<shoal::Dict>(kName))) {}
+  Managed() : Dict(must("create", client.create<typename Dict::Shoal>(kName))) {}
 
   // Another dict, under the name of the one before.
   void renew() {
     this->dict_ = {};
     must("unlink", client.unlink(kName));
-    this->dict_ = must("create", client.create<shoal::Dict>(kName));
+    this->dict_ = must("create", client.create<typename Dict::Shoal>(kName));
   }
 };
 
@@ -117,6 +140,10 @@ std::unique_ptr<reference::Side> shoal_dict64(reference::Operation operation, st
 std::unique_ptr<reference::Side> shoal_dict8(reference::Operation operation, std::size_t entries,
                                              std::uint64_t round) {
   return reference::dict_side<Managed<Dict8>>(operation, entries, round);
+}
+std::unique_ptr<reference::Side> shoal_typed64(reference::Operation operation, std::size_t entries,
+                                               std::uint64_t round) {
+  return reference::dict_side<Managed<Typed64>>(operation, entries, round);
 }
 std::unique_ptr<reference::Side> shoal_pair(reference::Duties duties, std::size_t entries) {
   return std::make_unique<reference::PairSide<Pair>>(duties, entries);

@@ -1,4 +1,4 @@
-// Shoal's side of the dict/ rows: what a row measures of it, on a private manager.
+// Shoal's side of the dict/ and typed_dict/ rows: what a row measures of it, on a private manager.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,10 @@ std::unique_ptr<reference::Side> shoal_dict64(reference::Operation operation, st
                                               std::uint64_t round);
 std::unique_ptr<reference::Side> shoal_dict8(reference::Operation operation, std::size_t entries,
                                              std::uint64_t round);
+
+// A TypedDict of keys of 16 bytes.
+std::unique_ptr<reference::Side> shoal_typed64(reference::Operation operation, std::size_t entries,
+                                               std::uint64_t round);
 
 // Two clients of one manager.
 std::unique_ptr<reference::Side> shoal_pair(reference::Duties duties, std::size_t entries);

@@ -86,7 +86,7 @@ struct InScratch {
   ScratchFolder folder;
 };
 struct OwnedLmdbDict : private InScratch, public LmdbDict {
-  explicit OwnedLmdbDict(std::size_t entries) : LmdbDict(folder.path(), entries) {}
+  explicit OwnedLmdbDict(std::size_t entries) : InScratch(), LmdbDict(folder.path(), entries) {}
 };
 
 class LmdbPair {
@@ -95,7 +95,8 @@ class LmdbPair {
 
   template <typename Make>
   LmdbPair(std::size_t entries, Make make)
-      : peer_([entries, make](PeerPage& page, const char* folder) {
+      : folder_(),
+        peer_([entries, make](PeerPage& page, const char* folder) {
           return make(page, LmdbDict(folder, entries));
         }),
         dict_(folder_.path(), entries) {}
