@@ -399,7 +399,7 @@ class Dict {
   }
   Result allocate(Call& call, Plan plan, std::uint32_t part, Fresh& fresh) const;
   void drop(Caller& caller, Fresh& fresh) const;
-  bool copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to) const;
+  Result copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to) const;
   static bool append(const Entry& entry, std::uint64_t hash, Fresh& to);
   static void set_derived(Shard& shard, const Fresh& fresh);
   void publish_root(Shard& shard, const Fresh& fresh) const;

@@ -103,20 +103,20 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   return true;
 }
 
-// What counts of `from` and belongs to the shard {index, mask}. False: it does not fit, or is
-// damaged.
-bool Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to) const {
-  if (from.at == nullptr) return true;
+// What counts of `from` and belongs to the shard {index, mask}. kDiffers: it does not fit.
+Result Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask,
+                       Fresh& to) const {
+  if (from.at == nullptr) return from.root.block == 0 ? Result::kDone : Result::kDamaged;
   for (std::uint32_t i = 0; i < from.slots(); ++i) {
     const std::uint32_t seen = from.slot(i).load(std::memory_order_relaxed);
     if (seen <= kSlotReserved) continue;
     Entry entry;
-    if (!open_entry(from, slot_offset(seen), entry)) return false;
+    if (!open_entry(from, slot_offset(seen), entry)) return Result::kDamaged;
     const std::uint64_t hash = hash_of(entry);
     if (((shard_bits(hash) ^ index) & mask) != 0) continue;
-    if (!append(entry, hash, to)) return false;
+    if (!append(entry, hash, to)) return Result::kDiffers;
   }
-  return true;
+  return Result::kDone;
 }
 
 void Dict::set_derived(Shard& shard, const Fresh& fresh) {
@@ -163,12 +163,16 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
   }
   Block old;
   const std::uint32_t depth = shard.depth.load(std::memory_order_relaxed);
-  const bool same = shard.root.load(std::memory_order_relaxed) == root && depth != 0;
-  if (!same || !(open_block(root, old) || old.root.block == 0) ||
-      !copy_live(old, index, low_bits((depth - 1) & 31), fresh)) {
+  if (shard.root.load(std::memory_order_relaxed) == root && depth != 0) {
+    (void)open_block(root, old);
+    result = copy_live(old, index, low_bits((depth - 1) & 31), fresh);
+  } else {
+    result = Result::kDiffers;
+  }
+  if (result != Result::kDone) {
     unlock_word(call.caller, shard.lock);
     drop(call.caller, fresh);
-    return same && old.root.block != 0 && old.at == nullptr ? Result::kDamaged : Result::kDiffers;
+    return result;
   }
   Garbage garbage;
   touch(shard);
@@ -250,22 +254,19 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   }
   Block old;
   const std::uint32_t mask = low_bits(depth);
-  bool good = shard.root.load(std::memory_order_relaxed) == root &&
-              shard.depth.load(std::memory_order_relaxed) == depth &&
-              (open_block(root, old) || old.root.block == 0) && copy_live(old, index, mask, low) &&
-              copy_live(old, other, mask, high);
-  if (good) {
-    result = lock_word(call, upper->lock);
-    good = result == Result::kDone;
-    if (good && upper->depth.load() != 0) {
-      unlock_word(call.caller, upper->lock);
-      good = false;
-      result = Result::kDamaged;
-    }
-  } else {
-    result = Result::kDiffers;
+  result = Result::kDiffers;
+  if (shard.root.load(std::memory_order_relaxed) == root &&
+      shard.depth.load(std::memory_order_relaxed) == depth) {
+    (void)open_block(root, old);
+    result = copy_live(old, index, mask, low);
+    if (result == Result::kDone) result = copy_live(old, other, mask, high);
   }
-  if (!good) {
+  if (result == Result::kDone) result = lock_word(call, upper->lock);
+  if (result == Result::kDone && upper->depth.load() != 0) {
+    unlock_word(call.caller, upper->lock);
+    result = Result::kDamaged;
+  }
+  if (result != Result::kDone) {
     unlock_word(call.caller, shard.lock);
     drop(call.caller, low);
     drop(call.caller, high);
@@ -352,11 +353,11 @@ Result Dict::merge(Call& call, std::uint32_t hash_bits) {
   std::uint32_t free = 0;
   const bool both = upper->lock.change(free, call.caller.owner << 2);
   Block blocks[2];
+  (void)open_block(lower->root.load(), blocks[0]);
+  (void)open_block(upper->root.load(), blocks[1]);
   const bool good = both && lower->depth.load() == depth && upper->depth.load() == depth &&
-                    (open_block(lower->root.load(), blocks[0]) || blocks[0].root.block == 0) &&
-                    (open_block(upper->root.load(), blocks[1]) || blocks[1].root.block == 0) &&
-                    copy_live(blocks[0], index, low_bits(bits), fresh) &&
-                    copy_live(blocks[1], index, low_bits(bits), fresh);
+                    copy_live(blocks[0], index, low_bits(bits), fresh) == Result::kDone &&
+                    copy_live(blocks[1], index, low_bits(bits), fresh) == Result::kDone;
   Garbage garbage[2];
   if (good) {
     touch(*lower);

@@ -80,12 +80,13 @@ inline void copy_out(void* to, const std::byte* from, std::size_t size) {
     std::memcpy(out + at, &word, size - at < 8 ? size - at : 8);
   }
 #else
-  std::memcpy(to, from, size);
+  if (size != 0) std::memcpy(to, from, size);
 #endif
 }
 
 // `to` is shared and aligned to 8, `padded` a multiple of 8 not below `size`; `from` is private, or
-// shared bytes that nobody writes meanwhile. Bytes from `size` to `padded` become NULs.
+// shared bytes that nobody writes meanwhile. Bytes from `size` to `padded` become NULs. The two may
+// overlap, where somebody wrote nonsense into the tables that say which bytes are whose.
 inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size_t padded) {
 #ifdef SHOAL_COPY_BY_WORDS
   const auto* in = static_cast<const std::byte*>(from);
@@ -96,7 +97,7 @@ inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size
     store_word(to + at, word);
   }
 #else
-  if (size != 0) std::memcpy(to, from, size);
+  if (size != 0) std::memmove(to, from, size);
   std::memset(to + size, 0, padded - size);
 #endif
 }

@@ -1,6 +1,7 @@
 // See sweep.h.
 #include "tests/crash/sweep.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -94,7 +95,9 @@ SweepReport sweep_kills(const Operation& operation, std::size_t bytes,
   operation.prepare(traced.span());
   const Trail trail = follow(setup_of(operation, traced.span()), [] { return true; });
   report.instructions = trail.size();
-  for (const std::size_t point : kill_points(trail.size(), kEveryInstructionMax, kDrawnPoints)) {
+  for (std::size_t point : kill_points(trail.size(), kEveryInstructionMax, kDrawnPoints)) {
+    // Deep in a loop: an earlier turn of it, which is not so long a way.
+    point = std::min(point, trail.last_new(point) + kEveryInstructionMax);
     const SharedBytes shared(bytes);
     operation.prepare(shared.span());
     Traced victim(1, setup_of(operation, shared.span()));

@@ -1,4 +1,5 @@
-// memory/dict*: what counts room in a shard stays right, and a split finds room whatever its halves.
+// memory/dict*: what counts room in a shard stays right, and a split finds room whatever its
+// halves.
 #include <string>
 
 #include <gtest/gtest.h>
