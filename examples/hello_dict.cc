@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <iostream>
 
 #include <shoal/shoal.h>
@@ -46,16 +47,17 @@ int main() {
   if (!taken.ok()) return fail(taken.status());
   if (absl::Status status = stock->put("apples", kPieces); !status.ok()) return fail(status);
 
+  std::array<pid_t, kChildren> children{};
   for (int who = 0; who < kChildren; ++who) {
-    if (::fork() != 0) continue;
+    children[who] = ::fork();
+    if (children[who] != 0) continue;
     for (int i = 0; i < kEach; ++i) {
       const bool dies = who == 1 && i == kKilledAfter;
       if (!take(*client, *stock, *taken, who, dies).ok()) ::_exit(1);
     }
     ::_exit(0);
   }
-  while (::wait(nullptr) > 0) {
-  }
+  for (const pid_t child : children) ::waitpid(child, nullptr, 0);
 
   const auto left = stock->get_as<std::int64_t>("apples");
   if (!left.ok()) return fail(left.status());
