@@ -30,7 +30,9 @@ absl::StatusOr<std::shared_ptr<Reference>> check(Attached attached, const ArenaR
       (untyped || wanted.kind != Kind::kCell || object.parameter == wanted.element_bytes) &&
       (untyped || wanted.kind != Kind::kArray ||
        (object.element_bytes == wanted.element_bytes &&
-        object.parameter % wanted.element_bytes == 0));
+        object.parameter % wanted.element_bytes == 0)) &&
+      (untyped || wanted.kind != Kind::kTypedDict ||
+       (object.element_bytes == wanted.element_bytes && object.parameter == wanted.parameter));
   if (fits) return std::shared_ptr<Reference>(*std::move(attached));
   return protocol::error(absl::StatusCode::kFailedPrecondition, internal::named(object),
                          " was opened as ", kind_name(wanted.kind), " of ", wanted.element_bytes,

@@ -70,7 +70,15 @@ void ArenaReference::bind_container() {
   home = {.arena = arena_->at(),
           .geometry = geometry,
           .allocator = allocator_ ? &*allocator_ : nullptr};
-  dict = std::make_unique<memory::Dict>(view, home.arena, geometry, home.allocator);
+  if (view.kind == ObjectKind::kList) {
+    list = {.view = view, .arena = home.arena, .geometry = geometry, .allocator = home.allocator};
+  } else {
+    dict = std::make_unique<memory::Dict>(view, home.arena, geometry, home.allocator);
+  }
+}
+
+std::int64_t op_timeout_ns(const ArenaReference& object) {
+  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
 }
 
 absl::Status is_closed() {

@@ -21,6 +21,7 @@
 #include "memory/containers.h"
 #include "memory/dict.h"
 #include "memory/futex.h"
+#include "memory/list_container.h"
 #include "memory/object.h"
 
 namespace shoal::internal {
@@ -46,6 +47,7 @@ class ArenaReference final : public Reference {
   // Of a container.
   memory::ContainerHome home;
   std::unique_ptr<memory::Dict> dict;  // of a Dict, a TypedDict or a Namespace
+  memory::ListObject list;             // of a List
 
  private:
   void bind_container();
@@ -67,6 +69,9 @@ inline const ArenaReference* object_of(const std::shared_ptr<Reference>& referen
 // The calling thread in the object's session, where `thread_in` did not find it.
 // FAILED_PRECONDITION for a closed proxy (null), PERMISSION_DENIED for a read-only one.
 absl::StatusOr<ThreadEntry*> enter(const ArenaReference* object);
+
+// How long a call waits for another process's lock.
+std::int64_t op_timeout_ns(const ArenaReference& object);
 
 absl::Status is_closed();
 absl::Status is_read_only(const ArenaReference& object);

@@ -300,17 +300,6 @@ absl::Status Client::read_transaction(
 
 // ---- what a dict does in one ----
 
-absl::Status Dict::clear() const {
-  const ArenaReference* const object = internal::object_of(reference_);
-  absl::StatusOr<internal::ThreadEntry*> thread = internal::enter(object);
-  if (!thread.ok()) return thread.status();
-  memory::Call call{.caller = (*thread)->caller, .timeout_ns = internal::op_timeout_ns(*object)};
-  memory::Transaction transaction(object->home);
-  const Result result = transaction.clear(call, *object->dict);
-  if (result == Result::kDone) return absl::OkStatus();
-  return result == Result::kExhausted ? call.why : internal::failure(result, *object);
-}
-
 absl::Status Dict::update(std::span<const DictEntry> entries) const {
   const ArenaReference* const object = internal::object_of(reference_);
   if (object == nullptr) return internal::is_closed();

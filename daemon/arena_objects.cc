@@ -105,7 +105,9 @@ absl::Status Objects::lay_in_arena(Index index, const New& object, std::byte* ar
   record.size_bytes = size_of(object);
   record.parameter = traits.parameter;
   record.flags = traits.flags;
-  record.element_bytes = object.kind == wire::Kind::ARRAY ? traits.element_bytes : 0;
+  const bool has_elements =
+      object.kind == wire::Kind::ARRAY || object.kind == wire::Kind::TYPED_DICT;
+  record.element_bytes = has_elements ? traits.element_bytes : 0;
   record.fingerprint_bytes = static_cast<std::uint8_t>(
       std::min(traits.fingerprint.size(), protocol::kFingerprintBytesMax));
   std::memcpy(record.fingerprint, traits.fingerprint.data(), record.fingerprint_bytes);

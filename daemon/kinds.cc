@@ -33,11 +33,13 @@ absl::Status invalid(std::string_view name, std::uint16_t kind, const Pieces&...
 
 absl::Status check_type(std::string_view name, std::uint16_t kind, const Traits& traits) {
   const bool typed = static_cast<ObjectKind>(kind) == ObjectKind::kCell ||
-                     static_cast<ObjectKind>(kind) == ObjectKind::kArray;
+                     static_cast<ObjectKind>(kind) == ObjectKind::kArray ||
+                     static_cast<ObjectKind>(kind) == ObjectKind::kTypedDict;
   const std::string_view type = traits.fingerprint;
   if (!typed) {
     if (type.empty()) return absl::OkStatus();
-    return invalid(name, kind, "only a Cell or an Array has a fingerprint of its type");
+    return invalid(name, kind,
+                   "only a Cell, an Array or a TypedDict has a fingerprint of its type");
   }
   if (type.empty() || type.size() > protocol::kFingerprintBytesMax ||
       !protocol::check_name("fingerprint", type).ok()) {
@@ -106,6 +108,11 @@ absl::Status check_traits(std::string_view name, std::uint16_t kind, const Trait
       (traits.element_bytes == 0 || traits.parameter % traits.element_bytes != 0)) {
     return invalid(name, kind, traits.parameter, " bytes are no whole number of elements of ",
                    traits.element_bytes, " bytes");
+  }
+  if (of == ObjectKind::kTypedDict &&
+      (traits.element_bytes == 0 || traits.element_bytes > protocol::kValueBytesMax)) {
+    return invalid(name, kind, traits.element_bytes, " bytes of a value; give 1 to ",
+                   protocol::kValueBytesMax);
   }
   const std::uint64_t initial = traits.initial.size();
   if (initial != 0 && (of != ObjectKind::kCell || initial != traits.parameter)) {

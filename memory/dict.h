@@ -57,7 +57,7 @@
 #include "absl/status/status.h"
 
 #include "memory/arena.h"
-#include "memory/caller.h"
+#include "memory/call.h"
 #include "memory/dict_bucket.h"
 #include "memory/dict_hash.h"
 #include "memory/dict_layout.h"
@@ -97,13 +97,6 @@ struct StoredValue {
   std::uint64_t block = 0;  // where, if it has a block of its own
 
   [[nodiscard]] std::uint64_t word() const { return load_word(data, std::memory_order_relaxed); }
-};
-
-// One call of a writer.
-struct Call {
-  Caller& caller;
-  std::int64_t timeout_ns = 0;  // for another's lock
-  absl::Status why = {};        // of kExhausted: what there is too little of
 };
 
 // What to do with a key that is looked at under its lock.
@@ -383,8 +376,9 @@ class Dict {
   // A block for so many bytes of entries; false: they are too many for one.
   static bool plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan& plan,
                    std::uint64_t filled_percent);
-  // Room for `need` bytes in the shard of the hash: a new block, or two.
-  Result make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need);
+  // Room for so many more entries of so many bytes in the shard of the hash: a new block, or two.
+  // If they are too many for one shard it is split, and the caller sees how far that goes.
+  Result make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need, std::uint64_t entries);
   Result rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan);
   Result split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room);
   Result merge(Call& call, std::uint32_t hash_bits);

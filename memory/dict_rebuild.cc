@@ -27,6 +27,9 @@ constexpr std::uint32_t kContended = 32;
 constexpr std::uint32_t kContendedCount = 32;
 constexpr std::uint32_t kContendedDepth = 6;
 
+constexpr std::uint64_t kLargestEntryBytes =
+    kEntryHeadBytes + kDictKeyBytesMax + kInlineValueBytesMax;
+
 std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
 
 }  // namespace
@@ -176,7 +179,8 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
   return Result::kDone;
 }
 
-Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) {
+Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
+                       std::uint64_t entries) {
   // kDiffers: others changed the shard in between, or its entries did not fit as planned: the
   // figures are asked again.
   constexpr int kAttempts = 1000;
@@ -185,7 +189,8 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) 
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const std::uint64_t root = shard->root.load();
     const std::uint64_t live = std::uint64_t{shard->live.load(std::memory_order_relaxed)} + need;
-    const std::uint64_t count = std::uint64_t{shard->count.load(std::memory_order_relaxed)} + 1;
+    const std::uint64_t count =
+        std::uint64_t{shard->count.load(std::memory_order_relaxed)} + entries;
     // Each time it did not fit, more room is tried.
     const std::uint64_t wanted = live + live * static_cast<std::uint64_t>(attempt) / 4;
     const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
@@ -226,7 +231,9 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   const std::uint64_t count = std::uint64_t{shard.count.load(std::memory_order_relaxed)} + 1;
   // Halves are hardly ever equal.
   Plan half;
+  const std::uint64_t first = std::min<std::uint64_t>(room, kLargestEntryBytes);
   if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
+      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
       !plan(live + room, count, kDictSizes - 1, half, kHalfFilledPercent)) {
     return Result::kDamaged;
   }

@@ -270,7 +270,7 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
       free_value(call.caller, key.hash, garbage);
     if (result == Result::kExhausted) {
       const std::uint32_t need = entry_bytes(key.bytes, room_for(incoming.bytes()));
-      result = make_room(call, shard_bits(key.hash), need);
+      result = make_room(call, shard_bits(key.hash), need, 1);
       if (result != Result::kDone) return result;
       shard = nullptr;
       continue;

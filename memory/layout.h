@@ -172,7 +172,7 @@ static_assert(sizeof(ArenaHeader) == 192);
 //
 // lock      { owner: slot 16, thread 14 | watched | waiters }; all 0: free
 // event     { sequence 30 | watched | waiters }: an eventcount
-// parameter permits, parties, sharers, waiters (how many cells), or bytes of the value or array
+// parameter permits, parties, sharers, waiters (cells), or bytes of the value, array or key
 // block     offset of the object's memory in the arena, 0: none
 // cells     uint16 {slot} of a semaphore's permits and a barrier's parties;
 //           uint32 {slot 16 | count 16} of a SharedLock's holders;

@@ -74,6 +74,7 @@ namespace {
 
 // A container is laid empty: no block until somebody puts something.
 void lay_container(Descriptor& descriptor, const NewObject& object) {
+  if (object.kind == ObjectKind::kList) return;  // all of it is 0 already
   auto& dict = reinterpret_cast<DictDescriptor&>(descriptor);
   std::memset(reinterpret_cast<std::byte*>(&descriptor) + offsetof(DictDescriptor, seed), 0,
               kDescriptorBytes - offsetof(DictDescriptor, seed));
@@ -137,7 +138,7 @@ void recover_object(const ObjectView& object, Caller& manager, std::uint16_t slo
       break;
     case ObjectKind::kCondition:
       recover_lock(d, slot, 1);
-      recover_condition(object, manager, slot);
+      recover_condition(object, manager, slot, died);
       break;
     case ObjectKind::kCell:
       recover_cell(object, slot);

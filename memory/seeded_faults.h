@@ -46,6 +46,18 @@ enum class Fault {
   kClaimIgnoresClosing,    // a cell is claimed without a second look at its chunk
   kDirtyBlockGiven,        // a block that was used before is not zeroed
 
+  // List.
+  kListCountFirst,         // an append publishes the count before the element
+  kListTailForgotten,      // a leaf's tail does not go on behind a new record
+  kListLeafUnbuilt,        // a larger leaf is published before the elements are in it
+  kListRootUnbuilt,        // a list that is built anew is published before it is built
+  kListNotesLate,          // what is replaced is noted after the root was stored
+  kListReplacedForgotten,  // recovery does not free what was replaced
+  kListReplacedUnreached,  // recovery takes what is being replaced for not reached
+  kListFreesReached,       // recovery frees large values that the list still has
+  kListFreedTooSoon,       // `freed` is set before the large values are freed
+  kListOldValueKept,       // a large value that is overwritten is not given back
+
   // Dict.
   kTailAfterSlot,      // the end of the log is moved only when the entry is visible
   kNoRecount,          // derived fields of a dead writer's shard stay as they are

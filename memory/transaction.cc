@@ -260,10 +260,11 @@ Result Transaction::bring_in(Call& call, const TransactionChange& change,
   return Result::kDone;
 }
 
-// Under all locks. `full`: the change whose shard has no room (kExhausted).
+// Under all locks. kExhausted: what `locked_` says is missing.
 Result Transaction::prepare_all(Call& call, const std::vector<TransactionChange>& changes,
-                                std::vector<Prepared>& prepared, std::size_t& full) {
+                                std::vector<Prepared>& prepared) {
   (void)call;
+  bool all = true;
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const TransactionChange& change = changes[i];
     Dict& dict = *change.dict;
@@ -292,8 +293,12 @@ Result Transaction::prepare_all(Call& call, const std::vector<TransactionChange>
     Dict::Publish shown;
     if (block.at == nullptr ||
         !dict.prepare(*mine.shard, block, change.key, spot, mine.incoming, shown)) {
-      full = i;
-      return Result::kExhausted;
+      Locked& full = locked(mine.shard);
+      full.missing_bytes += entry_bytes(change.key.bytes, padded(mine.incoming.bytes()) + 8);
+      ++full.missing_entries;
+      full.hash_bits = shard_bits(change.key.hash);
+      all = false;
+      continue;
     }
     publish(offset_of(shown.slot), false, shown.value);
     mine.grown = shown.bytes;
@@ -308,18 +313,23 @@ Result Transaction::prepare_all(Call& call, const std::vector<TransactionChange>
     shown.slot->store(kSlotReserved);
     if (mine.before == 0) Dict::add_to(mine.shard->used, 1);
   }
-  return Result::kDone;
+  return all ? Result::kDone : Result::kExhausted;
+}
+
+// One of those that lock_all() has sorted.
+Transaction::Locked& Transaction::locked(const Shard* shard) {
+  return *std::lower_bound(locked_.begin(), locked_.end(), shard,
+                           [](const Locked& a, const Shard* b) { return a.shard < b; });
 }
 
 Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>& changes,
-                               const std::vector<ShardSeen>& reads, std::size_t& full) {
+                               const std::vector<ShardSeen>& reads) {
   std::vector<Prepared> prepared(changes.size());
   Result result = begin(call, *changes[0].dict, changes.size(), 2 * changes.size());
   for (std::size_t i = 0; i < changes.size() && result == Result::kDone; ++i) {
     if (!changes[i].erase) result = bring_in(call, changes[i], prepared[i].incoming);
   }
   if (result != Result::kDone) return result;
-  locked_.clear();
   stores_.clear();
   for (std::size_t i = 0; i < changes.size(); ++i) {
     Shard* const shard = changes[i].dict->find_shard(shard_bits(changes[i].key.hash));
@@ -340,18 +350,26 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
     unlock_all(call);
     return Result::kDiffers;
   }
-  for (const Locked& locked : locked_) {
+  for (Locked& locked : locked_) {
     Dict::touch(*locked.shard);
+    locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
     locked.shard->transaction.store(offset_);
   }
-  result = prepare_all(call, changes, prepared, full);
+  result = prepare_all(call, changes, prepared);
   if (result != Result::kDone) {
     for (const Prepared& mine : prepared) {
       if (mine.reserved == nullptr) continue;
       mine.reserved->store(mine.before);
       if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
     }
-    for (const Locked& locked : locked_) locked.shard->transaction.store(0);
+    // Nobody has seen an entry of these, so their places may be used again.
+    for (Locked& locked : locked_) {
+      if (locked.missing_entries != 0) {
+        locked.missing_bytes += locked.shard->tail.load(std::memory_order_relaxed) - locked.tail;
+      }
+      locked.shard->tail.store(locked.tail);
+      locked.shard->transaction.store(0);
+    }
     // What was to be given back stays.
     record_->blocks.store(taken_only());
     unlock_all(call);
@@ -389,39 +407,23 @@ Result Transaction::commit(Call& call, const std::vector<TransactionChange>& cha
                            const std::vector<ShardSeen>& reads) {
   if (changes.empty()) return still_true(call, reads) ? Result::kDone : Result::kDiffers;
   for (;;) {
-    std::size_t full = changes.size();
-    Result result = try_commit(call, changes, reads, full);
+    locked_.clear();
+    Result result = try_commit(call, changes, reads);
     end(call);
     if (result == Result::kPresent) continue;
-    if (result != Result::kExhausted || full == changes.size()) return result;
-    const TransactionChange& change = changes[full];
-    const std::uint64_t bytes = std::min<std::uint64_t>(change.value.bytes, kInlineValueBytesMax);
-    result = change.dict->make_room(
-        call, shard_bits(change.key.hash),
-        entry_bytes(change.key.bytes, padded(static_cast<std::uint32_t>(bytes)) + 8) +
-            needed_beside(changes, full));
-    if (result != Result::kDone) return result;
-    // The rebuilt shard counts as changed: what was read from it must be read again.
+    if (result != Result::kExhausted) return result;
+    bool any = false;
+    for (const Locked& full : locked_) {
+      if (full.missing_entries == 0) continue;
+      any = true;
+      result = full.dict->make_room(call, full.hash_bits, full.missing_bytes, full.missing_entries);
+      if (result != Result::kDone) return result;
+    }
+    // The arena has no room for the record, or for a large value: `why` says so.
+    if (!any) return Result::kExhausted;
+    // A rebuilt shard counts as changed: what was read from it must be read again.
     if (!still_true(call, reads)) return Result::kDiffers;
   }
-}
-
-// Bytes of the other changes that go into the same shard, as far as it takes them.
-std::uint32_t Transaction::needed_beside(const std::vector<TransactionChange>& changes,
-                                         std::size_t which) const {
-  constexpr std::uint64_t kMost = 48U << 10;
-  const TransactionChange& change = changes[which];
-  std::uint64_t bytes = 0;
-  const Shard* const shard = change.dict->find_shard(shard_bits(change.key.hash));
-  for (const TransactionChange& other : changes) {
-    if (&other == &change || other.erase || other.dict != change.dict || shard == nullptr ||
-        !Dict::has_hash(*shard, shard_bits(other.key.hash))) {
-      continue;
-    }
-    const std::uint64_t value = std::min<std::uint64_t>(other.value.bytes, kInlineValueBytesMax);
-    bytes += entry_bytes(other.key.bytes, padded(static_cast<std::uint32_t>(value)) + 8);
-  }
-  return static_cast<std::uint32_t>(std::min(bytes, kMost));
 }
 
 // ---- clear ----

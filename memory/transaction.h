@@ -97,21 +97,25 @@ class Transaction {
   struct Locked {
     Dict* dict = nullptr;
     Shard* shard = nullptr;
+    std::uint32_t tail = 0;  // of its log, before anything was prepared
+    // What it has no room for.
+    std::uint64_t missing_bytes = 0;
+    std::uint64_t missing_entries = 0;
+    std::uint32_t hash_bits = 0;
   };
 
   Result begin(Call& call, Dict& dict, std::uint64_t publishes, std::uint64_t blocks);
   void end(Call& call);
   Result try_commit(Call& call, const std::vector<TransactionChange>& changes,
-                    const std::vector<ShardSeen>& reads, std::size_t& full);
+                    const std::vector<ShardSeen>& reads);
   [[nodiscard]] bool still_true(const Call& call, const std::vector<ShardSeen>& reads) const;
   [[nodiscard]] std::uint32_t taken_only() const;
-  [[nodiscard]] std::uint32_t needed_beside(const std::vector<TransactionChange>& changes,
-                                            std::size_t which) const;
+  Locked& locked(const Shard* shard);
   Result bring_in(Call& call, const TransactionChange& change, Dict::Incoming& incoming);
   Result lock_all(Call& call);
   void unlock_all(Call& call);
   Result prepare_all(Call& call, const std::vector<TransactionChange>& changes,
-                     std::vector<Prepared>& prepared, std::size_t& full);
+                     std::vector<Prepared>& prepared);
   void make_all(Call& call);
   void apply(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& stores) const;
   void finish(Call& call);

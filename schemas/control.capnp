@@ -186,8 +186,8 @@ struct Create {
   # Of kinds that live in the arena.
   parameter @10 :UInt64;           # what it means follows from the kind: memory/layout.h
   flags @11 :UInt16;
-  fingerprint @12 :Text;           # of the type of a cell's value, or an array's elements
-  elementBytes @13 :UInt32;        # of an array
+  fingerprint @12 :Text;           # of the types of values, elements, keys and values
+  elementBytes @13 :UInt32;        # of an array's element, a typed dict's value
   initial @14 :Data;               # a cell's value
 }
 

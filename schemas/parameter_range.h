@@ -37,6 +37,8 @@ constexpr ParameterRange parameter_range(wire::Kind kind, bool plain) {
       return {1, kCellBytesMax, "bytes of the value"};
     case wire::Kind::ARRAY:
       return {1, kArrayBytesMax, "bytes of all elements"};
+    case wire::Kind::TYPED_DICT:
+      return {1, kKeyBytesMax, "bytes of a key"};
     default:
       return {0, 0, "parameter"};
   }

@@ -85,6 +85,15 @@ struct DictStatistics {
   std::uint64_t changes = 0;    // ever made
 };
 
+namespace internal {
+
+// Of everything that is a dict underneath. `reference` may be null.
+SHOAL_EXPORT absl::StatusOr<std::size_t> dict_size(const Reference* reference);
+SHOAL_EXPORT absl::Status clear_dict(const Reference* reference);
+SHOAL_EXPORT absl::StatusOr<DictStatistics> verify_dict(const Reference* reference);
+
+}  // namespace internal
+
 class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
  public:
   using Options = DictOptions;
@@ -171,6 +180,7 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
   absl::StatusOr<double> add(const Key& key, double by) const;
 
   friend class internal::ArenaKind<Dict>;
+  friend class Namespace;
   using internal::ArenaKind<Dict>::ArenaKind;
 
   static internal::ArenaRequest wanted(const Options& options) {
