@@ -249,7 +249,7 @@ absl::Status List::set_int(std::ptrdiff_t index, std::int64_t number) const {
 
 absl::Status List::append(const Value& value) const {
   EncodedElement encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   return write_list(reference_, 0, [&](ListWriter& writer) {
     return writer.append({&encoded.value, 1});
   });
@@ -257,21 +257,21 @@ absl::Status List::append(const Value& value) const {
 
 absl::Status List::extend(std::span<const Value> values) const {
   EncodedList encoded;
-  if (absl::Status status = encoded.from(values); !status.ok()) return status;
+  if (absl::Status status = encoded.from(values, object_of(reference_)); !status.ok()) return status;
   return write_list(reference_, 0,
                     [&](ListWriter& writer) { return writer.append(encoded.values()); });
 }
 
 absl::Status List::set(std::ptrdiff_t index, const Value& value) const {
   EncodedElement encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   return write_list(reference_, index,
                     [&](ListWriter& writer) { return writer.set(index, encoded.value); });
 }
 
 absl::Status List::insert(std::ptrdiff_t index, const Value& value) const {
   EncodedElement encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   return write_list(reference_, index,
                     [&](ListWriter& writer) { return writer.insert(index, encoded.value); });
 }
@@ -287,7 +287,7 @@ absl::StatusOr<Value> List::pop(std::ptrdiff_t index) const {
 absl::Status List::assign(const Slice& slice, std::span<const Value> values) const {
   if (!is_slice(slice)) return no_slice();
   EncodedList encoded;
-  if (absl::Status status = encoded.from(values); !status.ok()) return status;
+  if (absl::Status status = encoded.from(values, object_of(reference_)); !status.ok()) return status;
   bool differs = false;
   absl::Status status = write_list(reference_, 0, [&](ListWriter& writer) {
     const Result result = writer.assign(slice_of(slice), encoded.values());

@@ -73,23 +73,24 @@ bool equals(const ListElement& element, const Value& value) {
   return decoded.ok() && *decoded == value;
 }
 
-absl::Status EncodedElement::from(const Value& from) {
+absl::Status EncodedElement::from(const Value& from, const ArenaReference* into) {
   EncodedValue encoded;
   absl::Status status = encode_value(from, storage, encoded);
   if (status.ok()) {
     value = memory::ListValue::of(encoded.kind, encoded.has_references,
                                   std::as_bytes(std::span(encoded.bytes)));
+    if (into != nullptr) status = held.hold(*into, encoded);
   }
   return status;
 }
 
-absl::Status EncodedList::from(std::span<const Value> values) {
+absl::Status EncodedList::from(std::span<const Value> values, const ArenaReference* into) {
   values_.reserve(values.size());
   auto element = std::make_unique<EncodedElement>();
   for (const Value& value : values) {
-    if (absl::Status status = element->from(value); !status.ok()) return status;
+    if (absl::Status status = element->from(value, into); !status.ok()) return status;
     values_.push_back(element->value);
-    if (element->storage.empty()) continue;
+    if (element->storage.empty() && !element->value.references) continue;
     kept_.push_back(std::move(element));
     element = std::make_unique<EncodedElement>();
   }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 
 #include "client/arena_reference.h"
+#include "client/held_references.h"
 #include "client/value_encoding.h"
 #include "memory/list_container_write.h"
 #include "shoal/list.h"
@@ -31,17 +32,20 @@ absl::StatusOr<Value> decode_element(const memory::ListElement& element);
 // As Python has it; what cannot be decoded equals nothing.
 bool equals(const memory::ListElement& element, const Value& value);
 
-// A value ready to be stored; refers to the one that it was made from. Most allocate nothing.
+// A value ready to be stored; refers to the one that it was made from, and holds what that refers
+// to. Most allocate nothing.
 struct EncodedElement {
-  absl::Status from(const Value& value);
+  // `into` null: the proxy is closed.
+  absl::Status from(const Value& value, const ArenaReference* into);
   memory::ListValue value;
   std::string storage;  // of what is not its own bytes
+  HeldReferences held;
 };
 
 // Many of them.
 class EncodedList {
  public:
-  absl::Status from(std::span<const Value> values);
+  absl::Status from(std::span<const Value> values, const ArenaReference* into);
   [[nodiscard]] std::span<const memory::ListValue> values() const { return values_; }
 
  private:

@@ -42,7 +42,7 @@ Walked walk_references(const ObjectView& object, const ContainerHome& home, Refe
                        std::uint64_t& left, std::uint32_t steps,
                        absl::FunctionRef<void(std::uint64_t id)> visit) {
   return object.kind == ObjectKind::kList
-             ? walk_references(list_of(object, home), walk, left, visit)
+             ? walk_references(list_of(object, home), walk, left, steps, visit)
              : dict_of(object, home).walk_references(walk, left, steps, visit);
 }
 

@@ -13,10 +13,6 @@ namespace {
 // or after many more it takes the values as they come.
 constexpr int kTriesBeforeLock = 8;
 constexpr int kTriesBeforeMixture = 64;
-// So often a walk over references finds a shard changed, before it is given up; after each it goes
-// on for twice as long, up to this: more than a block has slots.
-constexpr std::uint32_t kTriesOfWalk = 1000;
-constexpr std::uint32_t kLongestWalk = 1 << 16;
 
 // The bits that choose a shard, the first to decide in the highest place. So the keys of a shard
 // are those of one interval, a split halves it, and a cursor passes over each key once.
@@ -26,12 +22,6 @@ std::uint32_t reversed(std::uint32_t bits) {
     result = result << 1 | (bits >> i & 1);
   }
   return result;
-}
-
-bool take_bytes(std::uint64_t bytes, std::uint64_t& left) {
-  if (bytes > left) return false;
-  left -= bytes;
-  return true;
 }
 
 void append_bytes(std::vector<std::byte>& to, const std::byte* from, std::uint64_t bytes) {
@@ -202,9 +192,7 @@ Walked Dict::walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& 
 Walked Dict::walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint32_t steps,
                              absl::FunctionRef<void(std::uint64_t id)> visit) const {
   if (!has_references()) return Walked::kOver;
-  if (walk.tries != 0) {
-    steps = std::max(steps, std::min(kLongestWalk, 64U << std::min(walk.tries, 10U)));
-  }
+  steps = walk.steps(steps);
   while (walk.position < kShardsMax) {
     if (steps == 0) return Walked::kMore;
     const Shard* const shard = find_shard(reversed(walk.position));
@@ -219,7 +207,7 @@ Walked Dict::walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint
               .tries = walk.root == 0 ? walk.tries : walk.tries + 1};
       if (has_block && !take_bytes(block.bytes(), left)) return Walked::kLost;
     }
-    if (walk.tries > kTriesOfWalk) return Walked::kLost;
+    if (walk.tries > ReferenceWalk::kTriesMax) return Walked::kLost;
     if (has_block) {
       const Walked walked = walk_block(block, walk, left, steps, visit);
       if (walked != Walked::kOver) return walked;

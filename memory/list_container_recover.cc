@@ -63,66 +63,79 @@ bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block) {
   return tree_reaches(list, next, part, block) || tree_reaches(list, d.old.load(), part, block);
 }
 
+// ---- references ----
+
 namespace {
 
-// Inline elements have no bytes of their own in a page.
-template <typename Visit>
-void visit_references(std::vector<ListElement>& page, Visit visit) {
-  for (ListElement& element : page) {
-    if (is_inline(element.word)) {
-      const InlineBytes value = inline_bytes(element.word);
-      element.kind = value.kind;
-      element.references = value.references;
-      element.bytes.assign(value.bytes, value.size);
+// The references of the leaf's elements, from where the walk is.
+Walked walk_leaf(const ListObject& list, const ListLeafView& leaf, std::uint32_t used,
+                 ReferenceWalk& walk, std::uint64_t& left, std::uint32_t& steps,
+                 absl::FunctionRef<void(std::uint64_t id)> visit) {
+  for (; walk.slot < used; ++walk.slot, walk.id = 0) {
+    if (steps == 0) return Walked::kMore;
+    if (walk.id == 0) --steps;
+    const std::uint64_t word = leaf.element(list, walk.slot).load();
+    if (list_tag(word) == ListTag::kReference) visit(reference_in(word));
+    ListBytes value;
+    if (is_inline(word) || !ListBytes::load(list, leaf.offset, word, value) || !value.references ||
+        value.offset % 8 != 0) {
+      continue;
     }
-    if (element.references) visit(element);
+    const auto table = reference_table(value.kind, list.arena + value.offset, value.bytes);
+    if (!table) continue;
+    if (walk.id == 0 && !take_bytes(8 * table->count, left)) return Walked::kLost;
+    while (walk.id < table->count) {
+      if (steps == 0) return Walked::kMore;
+      --steps;
+      visit((*table)[walk.id++]);
+    }
   }
+  return Walked::kOver;
 }
 
 }  // namespace
 
-bool for_each_with_references(const ListObject& list,
-                              absl::FunctionRef<void(const ListElement& element)> visit) {
-  if ((list.descriptor().sticky.load() & kListHasReferences) == 0) return true;
-  ListMark now;
-  if (mark(list, now) != Result::kDone) return false;
-  std::vector<ListElement> page;
-  for (std::uint64_t at = 0; at < now.count; at += page.size()) {
-    if (read_page(list, now, at, now.count, page) != Result::kDone || page.empty()) return false;
-    visit_references(page, visit);
-  }
-  return true;
-}
-
+// By index, which an element keeps as long as the root word stands. What a leaf showed counts if
+// the word that leads to it stands, too; what is appended or set meanwhile, somebody has just put,
+// who holds what it refers to.
 Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_t& left,
-                       absl::FunctionRef<void(std::uint64_t id)> visit) {
-  constexpr std::uint32_t kTries = 100;
-  if ((list.descriptor().sticky.load() & kListHasReferences) == 0) return Walked::kOver;
-  ListMark now;
-  if (mark(list, now) != Result::kDone) return Walked::kOver;
-  // Elements keep their places as long as the list is not built anew.
-  if (walk.root != now.root) {
-    walk = {.root = now.root, .tries = walk.root == 0 ? walk.tries : walk.tries + 1};
+                       std::uint32_t steps, absl::FunctionRef<void(std::uint64_t id)> visit) {
+  const ListDescriptor& d = list.descriptor();
+  if ((d.sticky.load() & kListHasReferences) == 0) return Walked::kOver;
+  steps = walk.steps(steps);
+  const std::uint64_t root = d.root.load();
+  ListTree tree;
+  const bool can_be = ListTree::load(list, root, tree);
+  if (walk.root != root) {
+    walk = {.root = root, .tries = walk.root == 0 ? 0 : walk.tries + 1};
+    if (can_be && !take_bytes(8 * tree.count, left)) return Walked::kLost;
   }
-  if (walk.tries > kTries) return Walked::kLost;
-  if (walk.position >= now.count) return Walked::kOver;
-  std::vector<ListElement> page;
-  const Result result = read_page(list, now, walk.position, now.count, page);
-  if (result == Result::kDiffers) {
-    ++walk.tries;
-    return Walked::kMore;
+  if (walk.tries > ReferenceWalk::kTriesMax) return Walked::kLost;
+  Walked walked = Walked::kOver;
+  for (; can_be && tree.spine != 0 && walked == Walked::kOver; ++walk.position, walk.slot = 0) {
+    const std::uint64_t first = std::uint64_t{walk.position} * kLeafElements;
+    if (first >= tree.count) break;
+    const auto used =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(tree.count - first, kLeafElements));
+    const ReferenceWalk before = walk;
+    ListLeafView leaf;
+    if (ListLeafView::load(list, tree, walk.position, leaf) && leaf.slots >= used) {
+      walked = walk_leaf(list, leaf, used, walk, left, steps, visit);
+    }
+    fence_loads();
+    const bool stood = d.root.load(std::memory_order_relaxed) == root &&
+                       tree.leaf_word(list, walk.position).load() == leaf.word;
+    if (!stood) {
+      walk = before;
+      ++walk.tries;
+      return Walked::kMore;
+    }
+    if (walked != Walked::kOver) return walked;
   }
-  if (result != Result::kDone || page.empty()) return Walked::kOver;
-  std::uint64_t bytes = page.size() * sizeof(std::uint64_t);
-  visit_references(page, [&](const ListElement& element) {
-    bytes += element.bytes.size();
-    references_in(element.kind, reinterpret_cast<const std::byte*>(element.bytes.data()),
-                  element.bytes.size(), visit);
-  });
-  if (bytes > left) return Walked::kLost;
-  left -= bytes;
-  walk.position += static_cast<std::uint32_t>(page.size());
-  return walk.position >= now.count ? Walked::kOver : Walked::kMore;
+  // A tree that could not be loaded may have been another one's already.
+  if (d.root.load() == root || list.view.is_stale()) return Walked::kOver;
+  ++walk.tries;
+  return Walked::kMore;
 }
 
 // ---- verify ----

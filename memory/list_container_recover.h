@@ -24,10 +24,9 @@ void recover_list(const ListObject& list, Caller& manager, std::uint16_t slot);
 // For recover_intents: whether the list reaches this block of it.
 bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block);
 
-// Each element that is a reference or has some, for the trace; its bytes are aligned to 8 and were
-// copied. False: the list changed meanwhile, or cannot be; those visited were in it.
-bool for_each_with_references(const ListObject& list,
-                              absl::FunctionRef<void(const ListElement& element)> visit);
+// For the trace; see containers.h.
+Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_t& left,
+                       std::uint32_t steps, absl::FunctionRef<void(std::uint64_t id)> visit);
 
 // As Dict's: a step is one leaf.
 Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_t& left,

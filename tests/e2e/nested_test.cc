@@ -117,6 +117,30 @@ TEST_F(References, ThatAreGoneFreeTheirObjects) {
   EXPECT_EQ(code(client_.open<Dict>(a)), "NOT_FOUND");
 }
 
+TEST_F(References, LeadFromListsToo) {
+  const List root = made<List>("root");
+  {
+    const List inner = must(client_.create<List>());
+    const Dict dict = must(client_.create<Dict>());
+    must(inner.extend({1, "two", reference_to(dict)}));
+    must(root.append(reference_to(inner)));
+    must(root.insert(0, Value::tuple({reference_to(dict), reference_to(inner)})));
+    must(root.append(nullptr));
+    must(root.set(2, reference_to(root)));
+  }
+  const List inner = must(client_.open<List>(must(root.get(1))));
+  const Value two = must(root.get(0));
+  EXPECT_EQ(must(inner.get(2)), two.items()[0]);
+  EXPECT_EQ(*must(root.get(2)).as_reference(), root.id());
+  EXPECT_EQ(code(root.append(Value::reference(1))), "FAILED_PRECONDITION");
+  EXPECT_EQ(code(root.extend({1, Value::reference(1)})), "FAILED_PRECONDITION");
+  EXPECT_EQ(must(root.size()), 3U);
+  must(root.pop(1).status());
+  must(root.pop(0).status());
+  must(inner.set(2, 3));
+  EXPECT_TRUE(shrinks_to(2)) << "the inner list is held";
+}
+
 TEST_F(References, StayWhileTheObjectIsHeld) {
   const Dict root = made<Dict>("root");
   Dict inner = must(client_.create<Dict>());

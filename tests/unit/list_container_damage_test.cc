@@ -86,7 +86,11 @@ void read_everything(ListWorld& world) {
     (void)get(world.list, index, element);
   }
   (void)world.items();
-  (void)for_each_with_references(world.list, [](const ListElement&) {});
+  memory::ReferenceWalk walk;
+  std::uint64_t left = std::uint64_t{1} << 30;
+  while (walk_references(world.list, walk, left, 64, [](std::uint64_t) {}) ==
+         memory::Walked::kMore) {
+  }
   (void)verify(world.list);
   for (std::uint32_t part = 0; part < 20; ++part) {
     (void)reaches(world.list, part, world.arena.geometry.chunks + part * 1024);

@@ -1,8 +1,13 @@
 // A List against a model of it: values of every encoding, every change, slices, memory.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
 #include <random>
+#include <set>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -412,26 +417,65 @@ TEST(ListContainer, AChangeForATransactionIsOneStore) {
   EXPECT_EQ(world.size(), 3U);
 }
 
+// All ids that the list refers to, in turns of so many steps; between them `meanwhile`.
+std::vector<std::uint64_t> referred(
+    ListWorld& world, std::uint32_t steps, const std::function<void()>& meanwhile = [] {}) {
+  std::vector<std::uint64_t> ids;
+  memory::ReferenceWalk walk;
+  std::uint64_t left = std::uint64_t{1} << 30;
+  const auto visit = [&](std::uint64_t id) { ids.push_back(id); };
+  memory::Walked walked = memory::Walked::kMore;
+  while (walked == memory::Walked::kMore) {
+    walked = walk_references(world.list, walk, left, steps, visit);
+    meanwhile();
+  }
+  EXPECT_EQ(walked, memory::Walked::kOver);
+  return ids;
+}
+
+Item table_item(std::uint64_t first, std::uint64_t count) {
+  std::string bytes(8 * (count + 1), '\0');
+  std::memcpy(bytes.data(), &count, 8);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t id = first + i;
+    std::memcpy(bytes.data() + 8 * (i + 1), &id, 8);
+  }
+  return {7, true, bytes};
+}
+
 TEST(ListContainer, ReferencesAreFound) {
   ListWorld world(16);
-  std::vector<std::string> found;
-  const auto find = [&] {
-    found.clear();
-    return for_each_with_references(world.list, [&](const ListElement& element) {
-      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(element.bytes.data()) % 8, 0U);
-      found.push_back(std::to_string(element.kind) + ":" + element.bytes);
-    });
-  };
   ASSERT_EQ(world.append(int_item(1)), Result::kDone);
-  EXPECT_TRUE(find());
-  EXPECT_TRUE(found.empty());
-  const Item id = reference_item(std::uint64_t{9} << 32 | 77);
-  ASSERT_EQ(world.append(id), Result::kDone);
-  ASSERT_EQ(world.append({7, true, "a list with references"}), Result::kDone);
-  ASSERT_EQ(world.append({7, true, std::string(3000, 'r')}), Result::kDone);
-  EXPECT_TRUE(find());
-  EXPECT_EQ(found, (std::vector<std::string>{"12:" + id.bytes, "7:a list with references",
-                                             "7:" + std::string(3000, 'r')}));
+  EXPECT_TRUE(referred(world, 1).empty());
+  const std::uint64_t id = std::uint64_t{9} << 32 | 77;
+  ASSERT_EQ(world.append(reference_item(id)), Result::kDone);
+  ASSERT_EQ(world.append(table_item(100, 3)), Result::kDone);
+  ASSERT_EQ(world.append({7, true, "no table"}), Result::kDone);
+  ASSERT_EQ(world.append(table_item(200, 1000)), Result::kDone);
+  std::vector<std::uint64_t> wanted = {id, 100, 101, 102};
+  for (std::uint64_t i = 0; i < 1000; ++i) wanted.push_back(200 + i);
+  for (const std::uint32_t steps : {1U, 2U, 7U, 100'000U}) {
+    EXPECT_EQ(referred(world, steps), wanted) << steps;
+  }
+}
+
+// Leaves are replaced by larger ones, and the list as a whole, in the middle of a walk.
+TEST(ListContainer, ReferencesThatStayAreFoundMeanwhile) {
+  ListWorld world(64);
+  constexpr std::uint64_t kStaying = 5000;
+  for (std::uint64_t i = 1; i <= kStaying; ++i) {
+    ASSERT_EQ(world.append(reference_item(i)), Result::kDone);
+  }
+  int changes = 0;
+  const std::vector<std::uint64_t> ids = referred(world, 40, [&] {
+    if (++changes > 400) return;
+    ASSERT_EQ(world.append(table_item(1'000'000, 20)), Result::kDone);
+    if (changes % 50 != 0) return;
+    const Item first = int_item(changes);
+    ASSERT_EQ(world.writer().insert(0, first.value()), Result::kDone);
+  });
+  const std::set<std::uint64_t> met(ids.begin(), ids.end());
+  for (std::uint64_t i = 1; i <= kStaying; ++i) ASSERT_TRUE(met.contains(i)) << i;
 }
 
 TEST(ListContainer, ReadersNeedNoRightToWrite) {
@@ -443,7 +487,7 @@ TEST(ListContainer, ReadersNeedNoRightToWrite) {
   ASSERT_EQ(mprotect(world.arena.bytes.data(), world.arena.bytes.size(), PROT_READ), 0);
   EXPECT_EQ(world.items().size(), 3U);
   EXPECT_EQ(world.wrong(), "");
-  EXPECT_TRUE(for_each_with_references(world.list, [](const ListElement&) {}));
+  EXPECT_TRUE(referred(world, 64).empty());
   ASSERT_EQ(mprotect(world.arena.bytes.data(), world.arena.bytes.size(), PROT_READ | PROT_WRITE),
             0);
 }
