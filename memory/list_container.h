@@ -15,9 +15,10 @@
 //     element is read between two looks at the count, so that one that was taken away and
 //     overwritten is not seen before it is published.
 //  4. Many blocks go at once when a list is replaced as a whole: more than a thread has intents.
-//     `next` and `old` stand in the descriptor then, under the lock, and whatever either of them
-//     reaches counts as reached. First the large values go that the list has no more, then
-//     `freed` is set, then the leaves, the run and, last, the spine.
+//     `next` and `old` stand in the descriptor then, under the lock, until all of it is freed:
+//     first the large values that the list has no more, then, once `freed` is set, the leaves, the
+//     run and, last, the spine. The new spine is owned before the new run, and both before the list
+//     is built, so that what is owned is found from the spine.
 //
 // Memory order: an element, or whatever else was built, comes before the store that publishes it
 // (release), and is read behind it (acquire). A block is freed behind the store that takes it out;

@@ -26,12 +26,10 @@ void recover_list(const ListObject& list, Caller& manager, std::uint16_t slot) {
   if (recover_word(common.lock, slot, 1)) common.recoveries.add(1);
 }
 
-namespace {
-
-bool tree_reaches(const ListObject& list, std::uint64_t root, std::uint32_t part,
-                  std::uint64_t block) {
+// Of `next` and `old` nothing is asked: what an intent covers there may as well go at once.
+bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block) {
   ListTree tree;
-  if (!ListTree::load(list, root, tree) || tree.spine == 0) return false;
+  if (!ListTree::load(list, list.descriptor().root.load(), tree) || tree.spine == 0) return false;
   if (part == kListPartSpine) return tree.spine == block;
   if (part == kListPartRun) return tree.head(list).run.load() == block;
   if (part >= kListPartLeaf) {
@@ -51,16 +49,6 @@ bool tree_reaches(const ListObject& list, std::uint64_t root, std::uint32_t part
     return !found;
   });
   return found;
-}
-
-}  // namespace
-
-bool reaches(const ListObject& list, std::uint32_t part, std::uint64_t block) {
-  const ListDescriptor& d = list.descriptor();
-  if (tree_reaches(list, d.root.load(), part, block)) return true;
-  const std::uint64_t next = d.next.load();
-  if (next == 0 || has_fault(Fault::kListReplacedUnreached)) return false;
-  return tree_reaches(list, next, part, block) || tree_reaches(list, d.old.load(), part, block);
 }
 
 // ---- references ----

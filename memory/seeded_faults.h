@@ -53,7 +53,6 @@ enum class Fault {
   kListRootUnbuilt,        // a list that is built anew is published before it is built
   kListNotesLate,          // what is replaced is noted after the root was stored
   kListReplacedForgotten,  // recovery does not free what was replaced
-  kListReplacedUnreached,  // recovery takes what is being replaced for not reached
   kListFreesReached,       // recovery frees large values that the list still has
   kListFreedTooSoon,       // `freed` is set before the large values are freed
   kListOldValueKept,       // a large value that is overwritten is not given back
