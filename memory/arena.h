@@ -186,7 +186,7 @@ class ArenaMemory {
   // Whether the block is there and `block_for` owns it.
   [[nodiscard]] bool is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const;
 
-  // Whether `record` has something for recover_intents to do, or for recover_transaction.
+  // Whether `record` has something for recover_intents to do.
   static bool has_intent(ThreadRecord& record);
 
   // What the dead thread `owner` (slot and thread) was allocating or giving back. `record` is its

@@ -54,7 +54,7 @@ bool ArenaMemory::has_intent(ThreadRecord& record) {
   for (unsigned i = 0; i < kIntentsMax; ++i) {
     if (record.intent_at(i).load() != 0) return true;
   }
-  return record.transaction.load() != 0;
+  return false;
 }
 
 // Which of the caller's intents is for this place; kIntentsMax: none.

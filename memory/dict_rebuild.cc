@@ -20,6 +20,9 @@ constexpr std::uint64_t kFilledPercent = 48;
 constexpr std::uint64_t kHalfFilledPercent = 60;
 // A search should meet an empty slot soon.
 constexpr std::uint32_t kSlotsFilledOf16 = 13;
+// A block with less than such a part of it in use is replaced by a smaller one, into which that
+// fits.
+constexpr std::uint32_t kEmptyPart = 10;
 // Two shards become one when both fit into a block of this size.
 constexpr unsigned kMergedSize = 2;
 // Waits for a shard's lock before it is split, entries it must have, and how deep that goes.
@@ -310,7 +313,7 @@ void Dict::divide_if_contended(Call& call, const Shard& shard, std::uint32_t has
 void Dict::shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits) {
   const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
   const std::uint32_t live = shard.live.load(std::memory_order_relaxed);
-  if (root.size == 0 || root.block == 0 || live > root.bytes() / 8) [[likely]]
+  if (root.size == 0 || root.block == 0 || live > root.bytes() / kEmptyPart) [[likely]]
     return;
   if (merge(call, hash_bits) == Result::kDone) return;
   Plan fits;

@@ -61,16 +61,19 @@ Walked walk_leaf(const ListObject& list, const ListLeafView& leaf, std::uint32_t
                  absl::FunctionRef<void(std::uint64_t id)> visit) {
   for (; walk.slot < used; ++walk.slot, walk.id = 0) {
     if (steps == 0) return Walked::kMore;
-    if (walk.id == 0) --steps;
     const std::uint64_t word = leaf.element(list, walk.slot).load();
     if (list_tag(word) == ListTag::kReference) visit(reference_in(word));
     ListBytes value;
     if (is_inline(word) || !ListBytes::load(list, leaf.offset, word, value) || !value.references ||
         value.offset % 8 != 0) {
+      --steps;
       continue;
     }
     const auto table = reference_table(value.kind, list.arena + value.offset, value.bytes);
-    if (!table) continue;
+    if (!table || table->count == 0) {
+      --steps;
+      continue;
+    }
     if (walk.id == 0 && !take_bytes(8 * table->count, left)) return Walked::kLost;
     while (walk.id < table->count) {
       if (steps == 0) return Walked::kMore;

@@ -31,7 +31,8 @@ inline WordDict::key_type symbol(char name) { return {name}; }
 inline std::string contents(const Dict& dict) { return dict.copy().value().to_string(); }
 inline std::string contents(const Namespace& object) {
   std::string text;
-  for (const DictEntry& entry : object.items().value()) {
+  const auto items = object.items();
+  for (const DictEntry& entry : items.value()) {
     text += entry.key.to_string() + ": " + entry.value.to_string() + "\n";
   }
   return text;
@@ -39,7 +40,8 @@ inline std::string contents(const Namespace& object) {
 template <class K, class V>
 std::string contents(const TypedDict<K, V>& dict) {
   std::string text;
-  for (const auto& [key, value] : dict.items().value()) {
+  const auto items = dict.items();
+  for (const auto& [key, value] : items.value()) {
     text.append(reinterpret_cast<const char*>(&key), sizeof key);
     text.append(reinterpret_cast<const char*>(&value), sizeof value);
   }
@@ -53,7 +55,8 @@ inline void fill(const Dict& dict) {
   (void)dict.put("c", std::string(3000, 'c'));
 }
 inline void fill(const Namespace& object) {
-  for (const std::string& name : object.names().value()) (void)object.erase(name);
+  const absl::StatusOr<std::vector<std::string>> names = object.names();
+  for (const std::string& name : names.value()) (void)object.erase(name);
   (void)object.set("a", 1);
   (void)object.set("b", "the text of b");
   (void)object.set("c", std::string(3000, 'c'));
