@@ -5,7 +5,8 @@
 //   users->put("alice", 42);
 //   absl::StatusOr<shoal::Value> alice = users->get("alice");     // NOT_FOUND if absent
 //   users->increment("visits");
-//   for (const auto& [key, value] : *users->items()) ...
+//   absl::StatusOr<std::vector<shoal::DictEntry>> all = users->items();
+//   for (const auto& [key, value] : *all) ...
 //
 // Keys: key.h. Values: value.h; from 0 bytes to 1 GiB; other objects, too (reference.h). Each call
 // is atomic: readers see the value before or the value after, never a mixture, and a process killed

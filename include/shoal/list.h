@@ -5,7 +5,8 @@
 //   jobs->append(42);
 //   jobs->extend({"two", 3.0});
 //   absl::StatusOr<shoal::Value> last = jobs->get(-1);          // OUT_OF_RANGE if there is none
-//   for (const shoal::Value& job : *jobs->items()) ...
+//   absl::StatusOr<std::vector<shoal::Value>> all = jobs->items();
+//   for (const shoal::Value& job : *all) ...
 //
 // Indices and slices are Python's: -1 is the last element, a slice goes from `start` up to and
 // without `stop`, in steps, and ends where the list does. Values: value.h; from 0 bytes to 1 GiB.
