@@ -259,6 +259,7 @@ class Dict {
   bool open_value(const Entry& entry, StoredValue& value) const;
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const;
   static bool has_key(const Entry& entry, const DictKey& key);
+  static bool is_key(const std::byte* theirs, const DictKey& key);  // of the same length
 
   // ---- shards (dict_shards.cc) ----
 
@@ -437,6 +438,9 @@ class Dict {
 
   template <typename Use, typename Words>
   Result find_in(const Shard& shard, const DictKey& key, Use use, const Words& words) const;
+  template <typename Use, typename Words>
+  Result look_at(const Block& block, const Word32& slot, const DictKey& key, Use use,
+                 const Words& words) const;
   bool find_last(const Block& block, Spot& spot) const;
   bool verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
                     std::string& wrong) const;
@@ -488,10 +492,8 @@ inline std::uint64_t key_tail(const unsigned char* at, std::uint32_t bytes) {
   return word;
 }
 
-inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
-  if (entry.key_bytes() != key.bytes || entry.layout.key_kind != key.kind) return false;
+inline bool Dict::is_key(const std::byte* theirs, const DictKey& key) {
   const auto* mine = static_cast<const unsigned char*>(key.data);
-  const std::byte* theirs = entry.key();
   std::uint64_t differs = 0;
   std::uint32_t left = key.bytes;
   for (; left >= 8; left -= 8, mine += 8, theirs += 8) {
@@ -503,11 +505,17 @@ inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
   return differs == 0;
 }
 
+inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
+  return entry.key_bytes() == key.bytes && entry.layout.key_kind == key.kind &&
+         is_key(entry.key(), key);
+}
+
 // How a reader loads the words that show something: as they are.
 struct PlainWords {
-  [[nodiscard]] BucketMatch match(const Word32* bucket, std::uint32_t tag) const {
-    return memory::match(bucket, tag);
+  [[nodiscard]] std::uint32_t tagged(const Word32* bucket, std::uint32_t tag) const {
+    return memory::match(bucket, tag).tagged;
   }
+  [[nodiscard]] bool has_empty(const Word32* bucket) const { return memory::has_empty(bucket); }
   [[nodiscard]] std::uint32_t slot(const Word32& slot) const { return slot.load(); }
   [[nodiscard]] std::uint64_t root(const Word64& root) const { return root.load(); }
   [[nodiscard]] static bool stand() { return true; }
@@ -517,7 +525,8 @@ struct PlainWords {
 class RecordWords {
  public:
   RecordWords(const Shard& shard, const std::byte* arena, const Geometry& geometry);
-  [[nodiscard]] BucketMatch match(const Word32* bucket, std::uint32_t tag) const;
+  [[nodiscard]] std::uint32_t tagged(const Word32* bucket, std::uint32_t tag) const;
+  [[nodiscard]] bool has_empty(const Word32* bucket) const;
   [[nodiscard]] std::uint32_t slot(const Word32& slot) const {
     return static_cast<std::uint32_t>(resolve(&slot, slot.load()));
   }
@@ -552,41 +561,65 @@ Result Dict::find_in(const Shard& shard, const DictKey& key, Use use, const Word
     std::uint32_t at = bucket_bits(key.hash) & mask;
     for (std::uint32_t looked = 0; looked <= mask; ++looked, at = (at + 1) & mask) {
       Word32* const bucket = block.bucket(at);
-      const BucketMatch match = words.match(bucket, tag);
-      for (std::uint32_t tagged = match.tagged; tagged != 0; tagged &= tagged - 1) {
+      for (std::uint32_t tagged = words.tagged(bucket, tag); tagged != 0; tagged &= tagged - 1) {
         const Word32& slot = bucket[__builtin_ctz(tagged)];
-        const std::uint32_t seen = words.slot(slot);
-        if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
-        std::uint64_t version = 0;
-        Entry entry;
-        StoredValue value;
-        if (!open_version(block, slot_offset(seen), version)) [[unlikely]] {
-          result = Result::kDamaged;
-        } else if (!open_entry(block, slot_offset(seen), entry)) [[unlikely]] {
-          result = Result::kDamaged;
-        } else if (!has_key(entry, key)) {
-          continue;
-        } else if (!open_value(entry, value)) [[unlikely]] {
-          result = Result::kDamaged;
-        } else {
-          use(static_cast<const StoredValue&>(value));
-          result = Result::kDone;
-        }
-        fence_loads();
-        std::uint64_t now = 0;
-        const bool stood = words.slot(slot) == seen && (version & 1) == 0 &&
-                           (!open_version(block, slot_offset(seen), now) || now == version);
-        if (!stood) [[unlikely]]
-          result = Result::kDiffers;
-        break;
+        result = look_at(block, slot, key, use, words);
+        if (result != Result::kAbsent) [[likely]]
+          break;
       }
-      if (result != Result::kAbsent || match.empty != 0) break;
+      if (result != Result::kAbsent || words.has_empty(bucket)) [[likely]]
+        break;
     }
   }
   fence_loads();
   const bool same = words.root(shard.root) == root && words.stand() &&
                     object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
   return same ? result : Result::kDiffers;
+}
+
+// The entry that the slot names, if it is the key's. kAbsent: it is not, or names none.
+template <typename Use, typename Words>
+Result Dict::look_at(const Block& block, const Word32& slot, const DictKey& key, Use use,
+                     const Words& words) const {
+  const std::uint32_t seen = words.slot(slot);
+  const std::uint32_t offset = slot_offset(seen);
+  const std::uint32_t block_bytes = block.bytes();
+  if (seen <= kSlotReserved || slot_tag(seen) != tag_of(key.hash)) [[unlikely]]
+    return Result::kAbsent;
+  if (offset + kEntryHeadBytes > block_bytes) [[unlikely]]
+    return words.slot(slot) == seen ? Result::kDamaged : Result::kDiffers;
+  // By hand, what open_entry() and open_value() do: taken apart into a struct, the words would go
+  // through memory, which costs more than all the rest.
+  const std::byte* const at = block.at + offset;
+  const std::uint64_t version = load_word(at + 16);
+  const std::uint64_t key_word = load_word(at, std::memory_order_relaxed);
+  const std::uint64_t value_word = load_word(at + 8, std::memory_order_relaxed);
+  const std::uint32_t key_room = padded(key_bytes_in(key_word));
+  const std::uint32_t room = ValueLayout::room_in(value_word);
+  const std::uint32_t bytes = ValueLayout::bytes_in(value_word);
+  Result result = Result::kDone;
+  if (kEntryHeadBytes + key_room + room > block_bytes - offset || bytes > room) [[unlikely]] {
+    result = Result::kDamaged;
+  } else if (key_bytes_in(key_word) != key.bytes ||
+             ValueLayout::key_kind_in(value_word) != key.kind ||
+             !is_key(at + kEntryHeadBytes, key)) {
+    return Result::kAbsent;
+  } else if (ValueLayout::is_large(value_word)) [[unlikely]] {
+    Entry entry;
+    StoredValue value;
+    const bool open = open_entry(block, offset, entry) && open_value(entry, value);
+    if (open) use(static_cast<const StoredValue&>(value));
+    result = open ? Result::kDone : Result::kDamaged;
+  } else {
+    use(StoredValue{.data = at + kEntryHeadBytes + key_room,
+                    .bytes = bytes,
+                    .kind = ValueLayout::kind_in(value_word),
+                    .references = ValueLayout::has_references(value_word)});
+  }
+  fence_loads();
+  const bool stood = words.slot(slot) == seen && (version & 1) == 0 &&
+                     load_word(block.at + offset + 16) == version;
+  return stood ? result : Result::kDiffers;
 }
 
 template <typename Use>

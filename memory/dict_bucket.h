@@ -18,6 +18,24 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
+// Whether a search ends here: asked only where the key was not found.
+inline bool has_empty(const Word32* bucket) {
+#ifdef SHOAL_BUCKET_SSE2
+  const auto* at = reinterpret_cast<const __m128i*>(bucket);
+  const __m128i none = _mm_setzero_si128();
+  const __m128i any = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi32(_mm_load_si128(at), none),
+                                                _mm_cmpeq_epi32(_mm_load_si128(at + 1), none)),
+                                   _mm_or_si128(_mm_cmpeq_epi32(_mm_load_si128(at + 2), none),
+                                                _mm_cmpeq_epi32(_mm_load_si128(at + 3), none)));
+  return _mm_movemask_epi8(any) != 0;
+#else
+  for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
+    if (bucket[i].load(std::memory_order_relaxed) == 0) return true;
+  }
+  return false;
+#endif
+}
+
 // Bit i: slot i.
 struct BucketMatch {
   std::uint32_t tagged = 0;  // has the tag

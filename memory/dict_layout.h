@@ -218,14 +218,29 @@ struct ValueLayout {
   bool large = false;
   bool references = false;
 
+  static constexpr std::uint32_t bytes_in(std::uint64_t word) {
+    return static_cast<std::uint32_t>(word) & 0x1ffff;
+  }
+  static constexpr std::uint32_t room_in(std::uint64_t word) {
+    return (static_cast<std::uint32_t>(word >> 17) & 0x7fff) * 8;
+  }
+  static constexpr std::uint8_t kind_in(std::uint64_t word) {
+    return static_cast<std::uint8_t>(word >> 49 & 0x3f);
+  }
+  static constexpr std::uint8_t key_kind_in(std::uint64_t word) {
+    return static_cast<std::uint8_t>(word >> 55 & 0x1f);
+  }
+  static constexpr bool is_large(std::uint64_t word) { return (word >> 60 & 1) != 0; }
+  static constexpr bool has_references(std::uint64_t word) { return (word >> 61 & 1) != 0; }
+
   static constexpr ValueLayout of(std::uint64_t word) {
-    return {.bytes = static_cast<std::uint32_t>(word) & 0x1ffff,
-            .room = (static_cast<std::uint32_t>(word >> 17) & 0x7fff) * 8,
+    return {.bytes = bytes_in(word),
+            .room = room_in(word),
             .spare = (static_cast<std::uint32_t>(word >> 32) & 0x1ffff) * 8,
-            .kind = static_cast<std::uint8_t>(word >> 49 & 0x3f),
-            .key_kind = static_cast<std::uint8_t>(word >> 55 & 0x1f),
-            .large = (word >> 60 & 1) != 0,
-            .references = (word >> 61 & 1) != 0};
+            .kind = kind_in(word),
+            .key_kind = key_kind_in(word),
+            .large = is_large(word),
+            .references = has_references(word)};
   }
   [[nodiscard]] constexpr std::uint64_t word() const {
     return std::uint64_t{bytes} | std::uint64_t{room / 8} << 17 | std::uint64_t{spare / 8} << 32 |

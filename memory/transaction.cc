@@ -59,14 +59,19 @@ std::uint64_t RecordWords::resolve(const void* word, std::uint64_t raw) const {
   return raw;
 }
 
-BucketMatch RecordWords::match(const Word32* bucket, std::uint32_t tag) const {
-  BucketMatch match;
+std::uint32_t RecordWords::tagged(const Word32* bucket, std::uint32_t tag) const {
+  std::uint32_t tagged = 0;
   for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-    const std::uint32_t seen = slot(bucket[i]);
-    if (slot_tag(seen) == tag) match.tagged |= 1U << i;
-    if (seen == 0) match.empty |= 1U << i;
+    if (slot_tag(slot(bucket[i])) == tag) tagged |= 1U << i;
   }
-  return match;
+  return tagged;
+}
+
+bool RecordWords::has_empty(const Word32* bucket) const {
+  for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
+    if (slot(bucket[i]) == 0) return true;
+  }
+  return false;
 }
 
 // ---- reads that must be of one instant ----
