@@ -178,9 +178,9 @@ Walked Dict::walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& 
     if (!table) continue;
     if (walk.id == 0 && !take_bytes(8 * table->count, left)) return Walked::kLost;
     while (walk.id < table->count) {
+      visit((*table)[walk.id++]);
       if (steps == 0) return Walked::kMore;
       --steps;
-      visit((*table)[walk.id++]);
     }
   }
   return Walked::kOver;

@@ -438,6 +438,24 @@ TEST(ReferenceWalkOfADict, MeetsWhatIsThereAllTheTime) {
   }
 }
 
+TEST(ReferenceWalkOfADict, GetsOnByOneStepAtATime) {
+  test::DictMemory memory;
+  Process process(1);
+  memory::Dict& dict = memory.dict();
+  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
+  const std::uint64_t table[] = {3, 10, 11, 12};
+  const memory::DictValue value{
+      .data = table, .bytes = sizeof table, .kind = 7, .references = true};
+  ASSERT_EQ(dict.put(call, dict.key(test::kText, "a"), value), memory::Result::kDone);
+  std::vector<std::uint64_t> met;
+  memory::ReferenceWalk walk;
+  std::uint64_t left = 1 << 20;
+  while (dict.walk_references(walk, left, 1, [&](std::uint64_t id) { met.push_back(id); }) ==
+         memory::Walked::kMore) {
+  }
+  EXPECT_EQ(met, (std::vector<std::uint64_t>{10, 11, 12}));
+}
+
 TEST(ReferenceWalkOfADict, GivesUpWhereThereIsMoreThanCanBe) {
   test::DictMemory memory;
   Process process(1);
