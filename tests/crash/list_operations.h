@@ -417,8 +417,8 @@ inline std::vector<ListOperation> list_operations_that_store_one_word() {
                  with_more({number(5)})});
   all.push_back({"append to a full leaf with texts",
                  filled({text(1), text(2), text(3), text(4), text(5), text(6)}),
-                 victim_appends({text(7), text(8), text(9), text(10)}),
-                 with_more({text(7), text(8), text(9), text(10)})});
+                 victim_appends({{7, 400}, {8, 400}, {9, 400}}),
+                 with_more({{7, 400}, {8, 400}, {9, 400}})});
   all.push_back({"append to a leaf in the run", replaced(few, 5),
                  victim_appends({text(7), text(8), number(9)}),
                  with_more({text(7), text(8), number(9)})});
@@ -444,7 +444,7 @@ inline std::vector<ListOperation> list_operations_that_store_one_word() {
   all.push_back({"set a text", filled(few), victim_sets(0, text(9)), with(0, text(9))});
   all.push_back({"set a text in a full leaf",
                  filled({text(1), text(2), text(3), text(4), text(5), text(6)}),
-                 victim_sets(3, {9, 90}), with(3, {9, 90})});
+                 victim_sets(3, {9, 1900}), with(3, {9, 1900})});
   all.push_back(
       {"set a text in the run", replaced(few), victim_sets(3, {9, 400}), with(3, {9, 400})});
   all.push_back(
