@@ -152,6 +152,9 @@ constexpr std::uint32_t bucket_bits(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash >> 33);
 }
 
+// Blocks begin before this offset in the arena.
+inline constexpr std::uint64_t kDictBlocksEnd = std::uint64_t{1} << 36;
+
 // A root word taken apart.
 struct DictRoot {
   std::uint32_t generation = 0;

@@ -62,6 +62,13 @@ Result Dict::allocate(Call& call, Plan plan, std::uint32_t part, Fresh& fresh) c
     call.why = block.status();
     return Result::kExhausted;
   }
+  // The tables of an arena of 64 GiB lie before its chunks: the last 3 % of it have no place in a
+  // root word.
+  if (*block >= kDictBlocksEnd) [[unlikely]] {
+    (void)allocator_->free(call.caller, *block, dict_block_bytes(plan.size), shard_part(part));
+    call.why = absl::ResourceExhaustedError("a dict reaches no further than 64 GiB of its arena");
+    return Result::kExhausted;
+  }
   fresh.offset = *block;
   fresh.part = part;
   fresh.block.root = {.block = *block, .size = plan.size, .density = plan.density};
