@@ -15,8 +15,8 @@
 
 namespace {
 
-constexpr int kRepsMin = 5;
-constexpr int kRepsMax = 1000;
+using bench::kRepsMax;
+using bench::kRepsMin;
 constexpr int kSelfCheckReps = 15;
 constexpr double kSelfCheckLow = 0.95;
 constexpr double kSelfCheckHigh = 1.05;
@@ -156,7 +156,11 @@ int run(const Arguments& arguments, const bench::Goals& goals) {
   bool good = true;
   for (const bench::Row& row : wanted_rows(arguments.filter)) {
     // There is no reference to put on both sides.
-    if (arguments.self_check && row.incident) continue;
+    if (arguments.self_check && !row.has_sides()) continue;
+    if (!row.missing.empty()) {
+      std::fprintf(stderr, "row %s: %s\n", row.name.c_str(), row.missing.c_str());
+      continue;
+    }
     std::fprintf(stderr, "%s ...\n", row.name.c_str());
     results.push_back(bench::measure(row, options));
     good = passes(results.back(), arguments.self_check) && good;

@@ -17,17 +17,18 @@ struct MeasureOptions {
 struct Result {
   std::string name;
   std::string reference_name;
-  std::vector<double> shoal_ns;  // of one operation, a figure for each repetition
-  std::vector<double> reference_ns;
+  // Of one operation, a figure for each repetition; of an incident, for each time.
+  std::vector<double> shoal;
+  std::vector<double> reference;       // none if it has a tail
   std::optional<double> placement_ns;  // two-process rows: the hand-over of a cache line, median
   bool same_results = false;
-  bool incident = false;  // then shoal_ns has one figure for each time, and there is no reference
+  std::string unit = "ns";
+  // Rows without a reference: how long it takes at worst.
+  std::optional<reference::Tail> tail = {};
 
   [[nodiscard]] double shoal_median() const;
   [[nodiscard]] double reference_median() const;
   [[nodiscard]] double ratio() const;
-  // The figure that this part of shoal's, 0 to 1, do not exceed.
-  [[nodiscard]] double shoal_quantile(double part) const;
   // Of the ratios of the single repetitions: the distance between the quartiles over the median.
   [[nodiscard]] double spread() const;
 };

@@ -22,9 +22,13 @@ std::string duration(double ns) {
   return fixed(ns / 1e6, 2) + " ms";
 }
 
+std::string figure(double value, const std::string& unit) {
+  return unit == "ns" ? duration(value) : fixed(value, 1) + " " + unit;
+}
+
 std::string verdict(const Result& result, const Goals& goals, std::string* goal_text) {
   const auto found = goals.find(result.name);
-  if (found == goals.end() || !found->second || result.incident) {
+  if (found == goals.end() || !found->second || result.tail) {
     *goal_text = "-";
     return "";
   }
@@ -34,10 +38,10 @@ std::string verdict(const Result& result, const Goals& goals, std::string* goal_
 
 using Json = nlohmann::ordered_json;
 
-void add_tail(const Result& result, Json* row) {
-  (*row)["worst_us"] = result.shoal_quantile(1) / 1e3;
-  (*row)["p99_us"] = result.shoal_quantile(0.99) / 1e3;
-  (*row)["p999_us"] = result.shoal_quantile(0.999) / 1e3;
+void add_tail(const reference::Tail& tail, Json* row) {
+  (*row)["worst_us"] = tail.worst_ns / 1e3;
+  (*row)["p99_us"] = tail.p99_ns / 1e3;
+  (*row)["p999_us"] = tail.p999_ns / 1e3;
 }
 
 }  // namespace
@@ -63,15 +67,15 @@ std::string to_json(const std::vector<Result>& results) {
   for (const Result& result : results) {
     Json row;
     row["name"] = result.name;
-    row["unit"] = "ns";
+    row["unit"] = result.unit;
     row["shoal"] = result.shoal_median();
-    row["reference"] = result.incident ? Json(nullptr) : Json(result.reference_median());
+    row["reference"] = result.tail ? Json(nullptr) : Json(result.reference_median());
     row["reference_name"] = result.reference_name;
-    row["ratio"] = result.incident ? Json(nullptr) : Json(result.ratio());
-    if (result.incident) add_tail(result, &row);
-    row["reps"] = result.shoal_ns.size();
-    row["spread"] = result.incident ? Json(nullptr) : Json(result.spread());
-    row["samples"] = {{"shoal", result.shoal_ns}, {"reference", result.reference_ns}};
+    row["ratio"] = result.tail ? Json(nullptr) : Json(result.ratio());
+    if (result.tail) add_tail(*result.tail, &row);
+    row["reps"] = result.shoal.size();
+    row["spread"] = result.tail ? Json(nullptr) : Json(result.spread());
+    row["samples"] = {{"shoal", result.shoal}, {"reference", result.reference}};
     row["commit"] = commit;
     row["preset"] = SHOAL_BUILD_PRESET;
     row["placement_ns"] = result.placement_ns ? Json(*result.placement_ns) : Json(nullptr);
@@ -95,16 +99,15 @@ std::string to_table(const std::vector<Result>& results, const Goals& goals) {
   for (const Result& result : results) {
     std::string goal;
     const std::string met = verdict(result, goals, &goal);
-    if (result.incident) {
+    if (result.tail) {
       line(result.name.c_str(), duration(result.shoal_median()).c_str(), "", "-", "-", "", "", "");
-      table += "  p99 " + duration(result.shoal_quantile(0.99)) + ", p99.9 " +
-               duration(result.shoal_quantile(0.999)) + ", worst " +
-               duration(result.shoal_quantile(1)) + "\n";
+      table += "  p99 " + duration(result.tail->p99_ns) + ", p99.9 " +
+               duration(result.tail->p999_ns) + ", worst " + duration(result.tail->worst_ns) + "\n";
       continue;
     }
     const std::string placement = result.placement_ns ? fixed(*result.placement_ns, 0) + " ns" : "";
-    line(result.name.c_str(), duration(result.shoal_median()).c_str(),
-         duration(result.reference_median()).c_str(), fixed(result.ratio(), 2).c_str(),
+    line(result.name.c_str(), figure(result.shoal_median(), result.unit).c_str(),
+         figure(result.reference_median(), result.unit).c_str(), fixed(result.ratio(), 2).c_str(),
          goal.c_str(), met.c_str(), (fixed(result.spread() * 100, 1) + "%").c_str(),
          placement.c_str());
   }

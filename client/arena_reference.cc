@@ -5,9 +5,10 @@
 #include <utility>
 
 #include "client/arena_commit.h"
+#include "client/wire.h"
 #include "memory/recover.h"
 #include "memory/wait.h"
-#include "schemas/limits.h"
+#include "schemas/parameter_range.h"
 #include "schemas/text.h"
 
 namespace shoal::internal {
@@ -16,33 +17,6 @@ namespace {
 using memory::ObjectKind;
 using memory::Result;
 using protocol::error;
-
-std::string named(const ArenaReference& object) {
-  return protocol::text(kind_name(object.kind), " \"", object.name, "\"");
-}
-
-// What `parameter` may be, so that nothing is divided by zero or counted beyond its width.
-bool is_sane(ObjectKind kind, std::uint16_t flags, std::uint64_t parameter) {
-  switch (kind) {
-    case ObjectKind::kSemaphore:
-    case ObjectKind::kBoundedSemaphore:
-      return (flags & memory::kFlagPlain) != 0
-                 ? parameter <= protocol::kPlainPermitsMax
-                 : parameter >= 1 && parameter <= protocol::kOwnedPermitsMax;
-    case ObjectKind::kBarrier:
-      return parameter >= 1 && parameter <= protocol::kPartiesMax;
-    case ObjectKind::kSharedLock:
-      return parameter >= 1 && parameter <= protocol::kSharersMax;
-    case ObjectKind::kCondition:
-      return parameter >= 1 && parameter <= protocol::kWaitersMax;
-    case ObjectKind::kCell:
-      return parameter >= 1 && parameter <= protocol::kCellBytesMax;
-    case ObjectKind::kArray:
-      return parameter >= 1 && parameter <= memory::kArenaBytesMax;
-    default:
-      return true;
-  }
-}
 
 std::errc errc_of(const absl::Status& status) {
   switch (status.code()) {
@@ -66,8 +40,10 @@ absl::Status ArenaReference::bind(std::shared_ptr<ArenaMapping> in) {
   const auto number = static_cast<std::uint16_t>(kind);
   const auto arena_kind = static_cast<ObjectKind>(number);
   const memory::Geometry& geometry = in->geometry();
+  const protocol::ParameterRange range =
+      protocol::parameter_range(to_wire(kind), (flags & memory::kFlagPlain) != 0);
   bool sane = index != 0 && index < memory::kDescriptorsMax && memory::is_arena_kind(number) &&
-              (flags & ~memory::kFlagsKnown) == 0 && is_sane(arena_kind, flags, parameter);
+              (flags & ~memory::kFlagsKnown) == 0 && range.contains(parameter);
   if (sane) {
     const std::uint64_t bytes = memory::block_bytes(arena_kind, flags, parameter);
     sane = bytes == 0 ? block == 0
@@ -91,8 +67,18 @@ void ArenaReference::bind_container() {
   if (access == Access::kReadWrite) {
     allocator_.emplace(arena_->at(), geometry, commit_for(*arena_));
   }
-  dict = std::make_unique<memory::Dict>(view, arena_->at(), geometry,
-                                        allocator_ ? &*allocator_ : nullptr);
+  home = {.arena = arena_->at(),
+          .geometry = geometry,
+          .allocator = allocator_ ? &*allocator_ : nullptr};
+  if (view.kind == ObjectKind::kList) {
+    list = {.view = view, .arena = home.arena, .geometry = geometry, .allocator = home.allocator};
+  } else {
+    dict = std::make_unique<memory::Dict>(view, home.arena, geometry, home.allocator);
+  }
+}
+
+std::int64_t op_timeout_ns(const ArenaReference& object) {
+  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
 }
 
 absl::Status is_closed() {

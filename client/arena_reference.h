@@ -18,8 +18,10 @@
 #include "client/session.h"
 #include "client/threads.h"
 #include "memory/arena.h"
+#include "memory/containers.h"
 #include "memory/dict.h"
 #include "memory/futex.h"
+#include "memory/list_container.h"
 #include "memory/object.h"
 
 namespace shoal::internal {
@@ -42,7 +44,10 @@ class ArenaReference final : public Reference {
   std::uint64_t block = 0;
   std::uint16_t flags = 0;
   std::uint32_t element_bytes = 0;
+  // Of a container.
+  memory::ContainerHome home;
   std::unique_ptr<memory::Dict> dict;  // of a Dict, a TypedDict or a Namespace
+  memory::ListObject list;             // of a List
 
  private:
   void bind_container();
@@ -64,6 +69,9 @@ inline const ArenaReference* object_of(const std::shared_ptr<Reference>& referen
 // The calling thread in the object's session, where `thread_in` did not find it.
 // FAILED_PRECONDITION for a closed proxy (null), PERMISSION_DENIED for a read-only one.
 absl::StatusOr<ThreadEntry*> enter(const ArenaReference* object);
+
+// How long a call waits for another process's lock.
+std::int64_t op_timeout_ns(const ArenaReference& object);
 
 absl::Status is_closed();
 absl::Status is_read_only(const ArenaReference& object);
@@ -119,6 +127,24 @@ inline absl::Status wait_on(const Handle& reference, absl::Duration timeout, Ope
       return operation(object, thread, deadline);
     });
   });
+}
+
+// As wait_on, without any waiting: whether the try succeeded. A failed one makes no Status:
+// programs try again and again. `error`: anything but a try that failed.
+template <typename Handle, typename Operation>
+inline bool try_on(const Handle& reference, absl::Status* error, Operation operation) {
+  bool had = true;
+  *error = call_on(reference, [&](const ArenaReference& object, ThreadEntry& thread) {
+    const auto attempt = [&](memory::Deadline deadline) {
+      return operation(object, thread, deadline);
+    };
+    memory::Result result = attempt(0);
+    if (result == memory::Result::kTimedOut) [[unlikely]]
+      result = wait_longer(object, absl::ZeroDuration(), attempt);
+    had = result != memory::Result::kTimedOut;
+    return had ? result : memory::Result::kDone;
+  });
+  return had && error->ok();
 }
 
 // `look(object)` gives a memory::Result and writes nothing, so a read-only proxy will do.

@@ -49,8 +49,8 @@ absl::Status refusal(const Reference* reference) {
 }
 
 absl::Status no_such_element(const Reference& reference, std::ptrdiff_t index, std::size_t size) {
-  return protocol::error(absl::StatusCode::kOutOfRange, "Array \"", reference.name,
-                         "\" has no element ", index, "; it has ", size, " of them");
+  return protocol::error(absl::StatusCode::kOutOfRange, named(reference), " has no element ", index,
+                         "; it has ", size, " of them");
 }
 
 absl::Status load_cell(const Reference* reference, std::span<std::byte> value) {

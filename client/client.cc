@@ -8,6 +8,7 @@
 #include "client/session.h"
 #include "client/wire.h"
 #include "schemas/text.h"
+#include "shoal/value.h"
 
 namespace shoal {
 
@@ -45,6 +46,13 @@ Client::Client(std::shared_ptr<internal::Session> session) : session_(std::move(
 absl::Status internal::empty_name() {
   return absl::InvalidArgumentError(
       "object name is empty; give 1 to 255 bytes of UTF-8, or no name at all");
+}
+
+absl::StatusOr<std::uint64_t> internal::referred_id(const Value& value) {
+  if (const std::uint64_t* const id = value.as_reference()) return *id;
+  return protocol::error(absl::StatusCode::kInvalidArgument, "the value is ",
+                         kind_name(value.kind()),
+                         ", not a reference; shoal::reference_to(object) makes one");
 }
 
 absl::StatusOr<Client> Client::connect(const ClientOptions& options) {

@@ -57,13 +57,15 @@ Result wait_in_cell(const ArenaReference& object, ThreadEntry& thread, absl::Dur
   unlock();
   const Result result =
       memory::await_notification(object.view, thread.caller, cell, memory::deadline_after(timeout));
-  if (result != Result::kDone) std::move(not_waiting).Cancel();  // the cell is given back already
-  lock();
-  if (result == Result::kDone) {
-    std::move(not_waiting).Cancel();
-    memory::leave(object.view, thread.caller, cell);
+  if (result != Result::kDone) {
+    std::move(not_waiting).Cancel();  // the cell is given back already
+    lock();
+    if (result == Result::kTimedOut) (void)internal::rearm_watch(object);
+    return result;
   }
-  if (result == Result::kTimedOut) (void)internal::rearm_watch(object);
+  lock();
+  std::move(not_waiting).Cancel();
+  memory::leave(object.view, thread.caller, cell);
   return result;
 }
 

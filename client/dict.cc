@@ -17,6 +17,7 @@ using internal::ArenaReference;
 using internal::CopiedValue;
 using internal::EncodedForStore;
 using internal::key_failure;
+using internal::key_named;
 using internal::object_of;
 using internal::read_dict;
 using internal::write_dict;
@@ -28,15 +29,6 @@ using protocol::error;
 using What = DictDecision::What;
 
 namespace {
-
-std::string named(const ArenaReference& object, const Key& key) {
-  const absl::StatusOr<Value> decoded = internal::decode_key(key.kind(), key.bytes());
-  std::string text = decoded.ok() ? decoded->to_string() : "a key that is none";
-  constexpr std::size_t kMost = 80;
-  if (text.size() > kMost) text.resize(kMost);
-  return protocol::text(kind_name(object.kind), " \"", object.name, "\", key ",
-                        protocol::printable(text));
-}
 
 // Reads, and says what became of it. `reference` may be null.
 template <typename Use>
@@ -54,7 +46,7 @@ absl::Status look(const internal::Reference* reference, const Key& key, Use use)
 
 absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,
                         std::string_view wanted) {
-  return error(absl::StatusCode::kFailedPrecondition, named(object, key), ": the value is ",
+  return error(absl::StatusCode::kFailedPrecondition, key_named(object, key), ": the value is ",
                kind_name(static_cast<ValueKind>(kind)), ", not ", wanted);
 }
 
@@ -77,25 +69,29 @@ absl::Status put_raw(const std::shared_ptr<internal::Reference>& reference, cons
 
 namespace internal {
 
-std::int64_t op_timeout_ns(const ArenaReference& object) {
-  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
+std::string key_named(const ArenaReference& object, const Key& key) {
+  const absl::StatusOr<Value> decoded = decode_key(key.kind(), key.bytes());
+  std::string text = decoded.ok() ? decoded->to_string() : "a key that is none";
+  constexpr std::size_t kMost = 80;
+  if (text.size() > kMost) text.resize(kMost);
+  return protocol::text(named(object), ", key ", protocol::printable(text));
 }
 
-absl::Status key_failure(Result result, const ArenaReference& object, const Key& key,
-                         const absl::Status& why) {
+absl::Status entry_failure(Result result, const ArenaReference& object, std::string_view named,
+                           const absl::Status& why) {
   switch (result) {
     case Result::kAbsent:
-      return error(absl::StatusCode::kNotFound, named(object, key), ": there is none");
+      return error(absl::StatusCode::kNotFound, named, ": there is none");
     case Result::kPresent:
-      return error(absl::StatusCode::kAlreadyExists, named(object, key), ": it is there already");
+      return error(absl::StatusCode::kAlreadyExists, named, ": it is there already");
     case Result::kDiffers:
-      return error(absl::StatusCode::kAborted, named(object, key),
+      return error(absl::StatusCode::kAborted, named,
                    ": the value is another one; nothing was changed");
     case Result::kExhausted:
-      return error(absl::StatusCode::kResourceExhausted, named(object, key), ": ",
+      return error(absl::StatusCode::kResourceExhausted, named, ": ",
                    protocol::to_std(why.message()), ". Nothing was changed");
     case Result::kTimedOut:
-      return error(absl::StatusCode::kDeadlineExceeded, named(object, key),
+      return error(absl::StatusCode::kDeadlineExceeded, named,
                    ": another process has held its lock all the time; nothing was changed. "
                    "`shoalctl locks` shows who holds what");
     default:
@@ -142,7 +138,7 @@ absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> 
     return wrong_kind(*object_of(reference_), key, kind, "bytes, text or a number");
   }
   if (bytes > out.size()) [[unlikely]] {
-    return error(absl::StatusCode::kOutOfRange, named(*object_of(reference_), key),
+    return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference_), key),
                  ": the value has ", bytes, " bytes, and there is room for ", out.size());
   }
   return bytes;
@@ -251,33 +247,16 @@ absl::StatusOr<bool> Dict::contains(const Key& key) const {
   return key_failure(result, *object, key, absl::OkStatus());
 }
 
-absl::StatusOr<std::size_t> Dict::size() const {
-  std::size_t size = 0;
-  absl::Status status = internal::look_at(reference_, [&](const ArenaReference& object) {
-    size = object.dict->size();
-    return Result::kDone;
-  });
-  if (!status.ok()) return status;
-  return size;
-}
+absl::StatusOr<std::size_t> Dict::size() const { return internal::dict_size(reference_.get()); }
 
 namespace {
 
 // All entries, keys decoded; `with_values`: values too.
 absl::StatusOr<std::vector<DictEntry>> all_of(const std::shared_ptr<internal::Reference>& reference,
                                               bool with_values) {
-  const ArenaReference* const object = object_of(reference);
-  if (object == nullptr) return internal::is_closed();
-  memory::Caller* caller = nullptr;
-  if (object->access == Access::kReadWrite) {
-    absl::StatusOr<internal::ThreadEntry*> thread = internal::enter(object);
-    if (!thread.ok()) return thread.status();
-    caller = &(*thread)->caller;
-  }
   memory::DictSnapshot snapshot;
-  const Result result =
-      object->dict->snapshot(caller, internal::op_timeout_ns(*object), with_values, snapshot);
-  if (result != Result::kDone) return internal::failure(result, *object);
+  absl::Status status = internal::take_snapshot(object_of(reference), with_values, snapshot);
+  if (!status.ok()) return status;
   const auto* const bytes = reinterpret_cast<const char*>(snapshot.bytes.data());
   std::vector<DictEntry> entries;
   entries.reserve(snapshot.items.size());
@@ -331,7 +310,7 @@ absl::StatusOr<Value> Dict::copy() const {
 
 absl::Status Dict::put(const Key& key, const Value& value) const {
   EncodedForStore encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   return put_raw(reference_, key, encoded.stored);
 }
 
@@ -367,7 +346,7 @@ absl::Status change(const std::shared_ptr<internal::Reference>& reference, const
 
 absl::StatusOr<Value> Dict::get_or_insert(const Key& key, const Value& value) const {
   EncodedForStore encoded;
-  if (absl::Status status = encoded.from(value); !status.ok()) return status;
+  if (absl::Status status = encoded.from(value, object_of(reference_)); !status.ok()) return status;
   CopiedValue there;
   bool found = false;
   absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
@@ -393,25 +372,17 @@ absl::StatusOr<Value> Dict::pop(const Key& key) const {
 }
 
 absl::StatusOr<DictEntry> Dict::pop_item() const {
-  const ArenaReference* const object = object_of(reference_);
-  absl::StatusOr<internal::ThreadEntry*> thread = internal::enter(object);
-  if (!thread.ok()) return thread.status();
   std::string key;
   std::uint8_t key_kind = 0;
   CopiedValue there;
-  memory::Call call{.caller = (*thread)->caller, .timeout_ns = internal::op_timeout_ns(*object)};
-  const Result result = object->dict->pop_last(
-      call,
+  absl::Status status = internal::pop_last(
+      object_of(reference_),
       [&](std::uint8_t kind, const std::byte* bytes, std::uint32_t size, const StoredValue& value) {
         key_kind = kind;
         key.assign(reinterpret_cast<const char*>(bytes), size);
         there.take(value);
       });
-  if (result == Result::kAbsent) {
-    return error(absl::StatusCode::kNotFound, kind_name(object->kind), " \"", object->name,
-                 "\" is empty");
-  }
-  if (result != Result::kDone) return internal::failure(result, *object);
+  if (!status.ok()) return status;
   absl::StatusOr<Value> decoded = internal::decode_key(key_kind, key);
   if (!decoded.ok()) return decoded.status();
   absl::StatusOr<Value> value = there.decode();
@@ -423,7 +394,8 @@ absl::Status Dict::compare_and_swap(const Key& key, const std::optional<Value>& 
                                     const std::optional<Value>& desired) const {
   EncodedForStore encoded;
   if (desired) {
-    if (absl::Status status = encoded.from(*desired); !status.ok()) return status;
+    if (absl::Status status = encoded.from(*desired, object_of(reference_)); !status.ok())
+      return status;
   }
   return change(reference_, key, [&](const StoredValue* stored) {
     bool equal = (stored != nullptr) == expected.has_value();
@@ -458,7 +430,7 @@ absl::StatusOr<std::int64_t> Dict::add(const Key& key, std::int64_t by) const {
     return wrong_kind(*object_of(reference_), key, strange, "int64");
   }
   if (overflow) [[unlikely]] {
-    return error(absl::StatusCode::kOutOfRange, named(*object_of(reference_), key),
+    return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference_), key),
                  ": the sum would not fit into 64 bits; nothing was changed");
   }
   return sum;
@@ -488,35 +460,73 @@ absl::StatusOr<double> Dict::add(const Key& key, double by) const {
   return sum;
 }
 
+absl::Status Dict::clear() const { return internal::clear_dict(reference_.get()); }
+
+// ---- waiting ----
+
+namespace {
+
+// Until `is_so(object)`, which looks at what writers publish before they look for who waits.
+template <typename IsSo>
+absl::Status wait_for(const std::shared_ptr<internal::Reference>& reference, absl::Duration timeout,
+                      IsSo is_so) {
+  const ArenaReference* const dict = object_of(reference);
+  if (dict != nullptr && dict->access == Access::kReadOnly) {
+    return internal::look_at(reference, [&](const ArenaReference& object) {
+      const auto wait = [&](memory::Deadline deadline) {
+        return memory::poll_until(object.view, deadline, [&] { return is_so(object); });
+      };
+      const Result result = wait(0);
+      return result == Result::kTimedOut ? internal::wait_longer(object, timeout, wait) : result;
+    });
+  }
+  return internal::wait_on(
+      reference, timeout,
+      [&](const ArenaReference& object, internal::ThreadEntry& thread, memory::Deadline deadline) {
+        return memory::wait_until(thread.caller, object.view, memory::Purpose::kChange, deadline,
+                                  [&] { return is_so(object); });
+      });
+}
+
+}  // namespace
+
+absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
+                         absl::Duration timeout) const {
+  if (!key.status().ok()) return key.status();
+  EncodedForStore encoded;
+  if (seen) {
+    if (absl::Status status = encoded.from(*seen, nullptr); !status.ok()) return status;
+  }
+  const std::string_view bytes(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
+  CopiedValue now;
+  return wait_for(reference_, timeout, [&](const ArenaReference& object) {
+    const Result result =
+        read_dict(object, key, [&](const StoredValue& value) { now.take(value); });
+    if (result == Result::kAbsent) return seen.has_value();
+    if (result != Result::kDone) return false;
+    return !seen || now.kind() != encoded.stored.kind || now.bytes() != bytes;
+  });
+}
+
+absl::StatusOr<std::uint64_t> Dict::changes() const {
+  std::uint64_t changes = 0;
+  absl::Status status = internal::look_at(reference_, [&](const ArenaReference& object) {
+    changes = object.dict->changes();
+    return Result::kDone;
+  });
+  if (!status.ok()) return status;
+  return changes;
+}
+
+absl::Status Dict::watch(std::uint64_t seen, absl::Duration timeout) const {
+  return wait_for(reference_, timeout,
+                  [&](const ArenaReference& object) { return object.dict->changes() != seen; });
+}
+
 // ---- seeing ----
 
 absl::StatusOr<DictStatistics> Dict::verify() const {
-  const ArenaReference* const object = object_of(reference_);
-  if (object == nullptr) return internal::is_closed();
-  memory::DictStat stat;
-  std::string wrong;
-  const bool sound = object->dict->verify(stat, [&](const std::string& what) {
-    if (wrong.empty()) wrong = what;
-  });
-  if (object->view.is_stale()) return internal::failure(Result::kStale, *object);
-  if (!sound) {
-    return error(absl::StatusCode::kDataLoss, kind_name(object->kind), " \"", object->name,
-                 "\": ", wrong);
-  }
-  const auto ratio = [](std::uint64_t a, std::uint64_t b) {
-    return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
-  };
-  return DictStatistics{.entries = stat.entries,
-                        .shards = stat.shards,
-                        .block_bytes = stat.block_bytes,
-                        .live_bytes = stat.live_bytes,
-                        .dead_bytes = stat.dead_bytes,
-                        .large_values = stat.large_values,
-                        .large_bytes = stat.large_bytes,
-                        .load = ratio(stat.slots_used, stat.slots),
-                        .probes = ratio(stat.probes, stat.entries),
-                        .contended = stat.contended,
-                        .changes = stat.changes};
+  return internal::verify_dict(reference_.get());
 }
 
 }  // namespace shoal

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 
 #include "client/arena_reference.h"
+#include "client/held_references.h"
 #include "client/key_encoding.h"
 #include "client/value_encoding.h"
 #include "memory/dict.h"
@@ -46,19 +47,22 @@ class CopiedValue {
   std::uint8_t kind_ = 0;
 };
 
-// A Value's bytes, ready to be stored; refers to the Value.
+// A Value's bytes, ready to be stored; refers to the Value, and holds what that refers to.
 struct EncodedForStore {
-  absl::Status from(const Value& value) {
+  // `into` null: only to be compared.
+  absl::Status from(const Value& value, const ArenaReference* into) {
     EncodedValue encoded;
     absl::Status status = encode_value(value, storage, encoded);
     stored = {.data = encoded.bytes.data(),
               .bytes = encoded.bytes.size(),
               .kind = encoded.kind,
               .references = encoded.has_references};
+    if (into != nullptr && status.ok()) status = held.hold(*into, encoded);
     return status;
   }
   std::string storage;
   memory::DictValue stored;
+  HeldReferences held;
 };
 
 inline bool is_short_ascii(std::string_view text) {
@@ -75,12 +79,22 @@ inline bool is_short_ascii(std::string_view text) {
   return (all & 0x8080808080808080) == 0;
 }
 
-// How long a call waits for another process's lock.
-std::int64_t op_timeout_ns(const ArenaReference& object);
+// A failed call on one key, as the caller is told: `named` is object and key. `why` is of
+// kExhausted.
+absl::Status entry_failure(memory::Result result, const ArenaReference& object,
+                           std::string_view named, const absl::Status& why);
+// "Dict "name", key 'alice'".
+std::string key_named(const ArenaReference& object, const Key& key);
+inline absl::Status key_failure(memory::Result result, const ArenaReference& object, const Key& key,
+                                const absl::Status& why) {
+  return entry_failure(result, object, key_named(object, key), why);
+}
 
-// A failed call on one key, as the caller is told. `why` is of kExhausted.
-absl::Status key_failure(memory::Result result, const ArenaReference& object, const Key& key,
-                         const absl::Status& why);
+// All entries, or only their keys. Null: the proxy is closed.
+absl::Status take_snapshot(const ArenaReference* object, bool with_values,
+                           memory::DictSnapshot& snapshot);
+// Erases the entry inserted last, and shows it first. NOT_FOUND: there is none.
+absl::Status pop_last(const ArenaReference* object, memory::Dict::Show show);
 
 // Whether what a writer stores under the key can be found again. Most keys are short and ASCII.
 inline absl::Status check_to_write(const Key& key) {
@@ -95,13 +109,10 @@ inline absl::Status check_to_write(const Key& key) {
   return absl::OkStatus();
 }
 
-// `operation(object, call)` gives a memory::Result.
-template <typename Operation>
-absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& key,
-                        Operation operation) {
-  const ArenaReference* const object = object_of(reference);
-  if (absl::Status status = check_to_write(key); !status.ok()) [[unlikely]]
-    return status;
+// `operation(object, call)` gives a memory::Result; `name(object)` names object and key, if need
+// be.
+template <typename Name, typename Operation>
+absl::Status write_entry(const ArenaReference* object, Name name, Operation operation) {
   ThreadEntry* thread = object == nullptr ? nullptr : thread_in(object->writer);
   if (thread == nullptr) [[unlikely]] {
     absl::StatusOr<ThreadEntry*> entered = enter(object);
@@ -113,7 +124,17 @@ absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& 
   const memory::Result result = operation(*object, call);
   if (result == memory::Result::kDone) [[likely]]
     return absl::OkStatus();
-  return key_failure(result, *object, key, call.why);
+  return entry_failure(result, *object, name(*object), call.why);
+}
+
+template <typename Operation>
+absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& key,
+                        Operation operation) {
+  if (absl::Status status = check_to_write(key); !status.ok()) [[unlikely]]
+    return status;
+  return write_entry(
+      object_of(reference), [&](const ArenaReference& object) { return key_named(object, key); },
+      operation);
 }
 
 // The same for who only reads.

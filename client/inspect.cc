@@ -11,6 +11,7 @@
 #include "client/inspect_object.h"
 #include "client/inspect_pages.h"
 #include "client/inspect_proc.h"
+#include "memory/session_page.h"
 #include "schemas/text.h"
 #include "shoal/admin.h"
 
@@ -22,27 +23,7 @@ using internal::SharedFile;
 using protocol::text;
 
 std::string_view purpose_name(WaitPurpose purpose) {
-  switch (purpose) {
-    case WaitPurpose::kLock:
-      return "lock";
-    case WaitPurpose::kShared:
-      return "shared";
-    case WaitPurpose::kReaders:
-      return "readers";
-    case WaitPurpose::kPermit:
-      return "permit";
-    case WaitPurpose::kEvent:
-      return "event";
-    case WaitPurpose::kNotification:
-      return "notification";
-    case WaitPurpose::kBarrier:
-      return "barrier";
-    case WaitPurpose::kChange:
-      return "change";
-    case WaitPurpose::kUnknown:
-      break;
-  }
-  return "unknown";
+  return memory::purpose_name(static_cast<memory::Purpose>(purpose));
 }
 
 std::optional<absl::Time> LockSeen::since() const {

@@ -99,7 +99,8 @@ internal::ArenaRequest Lock::wanted(const Options& options) {
           .flags = options.release_by == ReleaseBy::kAnyone ? memory::kFlagReleaseByAnyone
                                                             : std::uint16_t{0},
           .lifetime = options.lifetime,
-          .access = options.access};
+          .access = options.access,
+          .unknown_option = options.release_by > ReleaseBy::kAnyone ? "release_by" : ""};
 }
 
 void Lock::lock() const { lock_or_throw<acquire_lock>(reference_); }

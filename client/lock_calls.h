@@ -40,24 +40,17 @@ inline absl::StatusOr<Acquired> acquire_within(const SharedReference& reference,
   return Acquired{.token = had.token, .abandoned = had.abandoned};
 }
 
-// A failed try makes no Status: programs try again and again.
 template <AcquireWord acquire_word>
 inline bool try_or_throw(const SharedReference& reference) {
-  bool had = true;
-  const absl::Status status =
-      call_on(reference, [&](const ArenaReference& object, ThreadEntry& thread) {
-        const auto attempt = [&](memory::Deadline deadline) {
-          memory::Acquisition ignored;
-          return acquire_word(object, thread, deadline, &ignored);
-        };
-        memory::Result result = attempt(0);
-        if (result == memory::Result::kTimedOut) [[unlikely]]
-          result = wait_longer(object, absl::ZeroDuration(), attempt);
-        had = result != memory::Result::kTimedOut;
-        return had ? result : memory::Result::kDone;
-      });
-  if (!status.ok()) [[unlikely]]
-    throw_status(status);
+  absl::Status error;
+  const bool had =
+      try_on(reference, &error,
+             [](const ArenaReference& object, ThreadEntry& thread, memory::Deadline deadline) {
+               memory::Acquisition ignored;
+               return acquire_word(object, thread, deadline, &ignored);
+             });
+  if (!error.ok()) [[unlikely]]
+    throw_status(error);
   return had;
 }
 

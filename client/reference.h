@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "client/mapping.h"
 #include "client/session.h"
+#include "schemas/text.h"
 #include "shoal/object.h"
 #include "shoal/shared_memory.h"
 
@@ -33,5 +35,12 @@ class Reference {
   std::string name;
   PageReport pages;
 };
+
+// For messages: its kind, and its name or, if it has none, its id.
+inline std::string named(const Reference& object) {
+  const std::string_view kind = kind_name(object.kind);
+  if (object.name.empty()) return protocol::text(kind, " with id ", object.object);
+  return protocol::text(kind, " \"", object.name, "\"");
+}
 
 }  // namespace shoal::internal

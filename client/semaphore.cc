@@ -23,31 +23,21 @@ internal::ArenaRequest request(Kind kind, const SemaphoreOptions& options) {
           .parameter = options.permits,
           .flags = options.ownership == Permits::kPlain ? memory::kFlagPlain : std::uint16_t{0},
           .lifetime = options.lifetime,
-          .access = options.access};
+          .access = options.access,
+          .unknown_option = options.ownership > Permits::kPlain ? "ownership" : ""};
+}
+
+Result take_permit(const ArenaReference& object, ThreadEntry& thread, Deadline deadline) {
+  return memory::acquire_permit(object.view, thread.caller, deadline);
 }
 
 absl::Status acquire_one(const SharedReference& reference, absl::Duration timeout) {
-  return wait_on(reference, timeout,
-                 [](const ArenaReference& object, ThreadEntry& thread, Deadline deadline) {
-                   return memory::acquire_permit(object.view, thread.caller, deadline);
-                 });
+  return wait_on(reference, timeout, take_permit);
 }
 
-// A failed try makes no Status: programs try again and again.
 bool try_one(const SharedReference& reference) {
-  bool had = true;
-  const absl::Status status =
-      call_on(reference, [&](const ArenaReference& object, ThreadEntry& thread) {
-        const auto attempt = [&](Deadline deadline) {
-          return memory::acquire_permit(object.view, thread.caller, deadline);
-        };
-        Result result = attempt(0);
-        if (result == Result::kTimedOut) [[unlikely]]
-          result = internal::wait_longer(object, absl::ZeroDuration(), attempt);
-        had = result != Result::kTimedOut;
-        return had ? result : Result::kDone;
-      });
-  return had && status.ok();
+  absl::Status ignored;
+  return internal::try_on(reference, &ignored, take_permit);
 }
 
 absl::Status release_some(const SharedReference& reference, std::uint32_t permits) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,8 @@ class LiveSessions : private ForkGuarded {
   std::uint64_t add(const std::shared_ptr<Session>& session);  // its number; never used again
   void remove(std::uint64_t number);
   std::shared_ptr<Session> find(std::uint64_t number);
+  // Whether one of another arena holds an object of this id.
+  bool is_held_elsewhere(std::uint64_t object, const std::string& arena);
 
  private:
   std::uint64_t last_ = 0;
@@ -100,6 +103,13 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   // Has the manager arm it, for who may not write.
   absl::Status ask_to_watch(std::uint64_t object, protocol::UniqueFd* fd);
 
+  // Keeps objects held until `unpin`, whoever closes them meanwhile; all of them or none: `missing`
+  // is the first that is not held, or is a segment.
+  enum class Hold : std::uint8_t { kHeld, kMissing, kSegment };
+  Hold pin(std::span<const std::uint64_t> objects, std::uint64_t& missing);
+  void unpin(std::span<const std::uint64_t> objects);
+  [[nodiscard]] bool holds(std::uint64_t object);
+
   [[nodiscard]] const ClientOptions& options() const { return options_; }
 
  private:
@@ -107,6 +117,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
 
   struct Held {
     std::uint32_t count[2] = {};        // by access
+    std::uint32_t pins = 0;             // values on their way that refer to it
     std::weak_ptr<Mapping> mapping[2];  // by access
     std::shared_ptr<GuardedFd> watch;   // null: nobody has asked for it
     // Of what lives in the arena: fork_count() when it came to be held. Later forks share it.
@@ -114,6 +125,9 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
     const memory::Word32* lock = nullptr;  // null: this process cannot hold it
 
     [[nodiscard]] std::uint32_t total() const { return count[0] + count[1]; }
+    // As many as the manager is to know of.
+    [[nodiscard]] std::uint32_t told() const { return total() == 0 && pins != 0 ? 1 : total(); }
+    [[nodiscard]] bool in_arena() const { return since != UINT64_MAX; }
     [[nodiscard]] Access access() const {
       return count[static_cast<int>(Access::kReadWrite)] > 0 ? Access::kReadWrite
                                                              : Access::kReadOnly;

@@ -83,7 +83,10 @@ absl::Status Session::inherit(const Secret& parent) {
     has_news_.store(false, std::memory_order_relaxed);
     // So are the descriptors by which it watches.
     has_watches_.store(false, std::memory_order_relaxed);
-    for (auto& [object, held] : held_) held.watch.reset();
+    for (auto& [object, held] : held_) {
+      held.watch.reset();
+      held.pins = 0;
+    }
     references.assign(held_.begin(), held_.end());
   }
   for (std::size_t done = 0; done < references.size(); done += kInheritAtOnce) {

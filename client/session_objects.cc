@@ -178,6 +178,40 @@ void Session::release(std::uint64_t object, Access access) {
   pass_on_news();
 }
 
+Session::Hold Session::pin(std::span<const std::uint64_t> objects, std::uint64_t& missing) {
+  const std::lock_guard lock(state_mutex_);
+  for (const std::uint64_t object : objects) {
+    const auto held = held_.find(object);
+    missing = object;
+    if (held == held_.end() || held->second.total() == 0) return Hold::kMissing;
+    if (!held->second.in_arena()) return Hold::kSegment;
+  }
+  for (const std::uint64_t object : objects) ++held_[object].pins;
+  return Hold::kHeld;
+}
+
+void Session::unpin(std::span<const std::uint64_t> objects) {
+  bool news = false;
+  {
+    const std::lock_guard lock(state_mutex_);
+    for (const std::uint64_t object : objects) {
+      const auto held = held_.find(object);
+      if (held == held_.end() || held->second.pins == 0) continue;
+      if (--held->second.pins != 0 || held->second.total() != 0) continue;
+      to_release_.insert(object);
+      has_news_.store(true, std::memory_order_seq_cst);
+      news = true;
+    }
+  }
+  if (news) pass_on_news();
+}
+
+bool Session::holds(std::uint64_t object) {
+  const std::lock_guard lock(state_mutex_);
+  const auto held = held_.find(object);
+  return held != held_.end() && held->second.total() != 0;
+}
+
 // Never waits. Whoever holds call_mutex_ looks again after giving it back, so one of the two sends.
 void Session::pass_on_news() {
   while (has_news_.load(std::memory_order_seq_cst) && call_mutex_.try_lock()) {
@@ -227,7 +261,7 @@ bool Session::send_releases() {
     const bool sent = channel_.send_now(encode(0, [&](wire::Request::Builder request) {
       auto release = request.initRelease();
       release.setObject(object);
-      release.setCount(left.total());
+      release.setCount(left.told());
       release.setAccess(static_cast<wire::Access>(left.access()));
       release.setKeep(keep);
     }));
@@ -235,7 +269,7 @@ bool Session::send_releases() {
     to_release_.erase(object);
     if (keep) {
       kept_.insert(object);
-    } else if (held != held_.end() && left.total() == 0) {
+    } else if (held != held_.end() && left.told() == 0) {
       held_.erase(held);
     }
   }
@@ -246,7 +280,7 @@ bool Session::send_releases() {
 void Session::forget_releases() {
   for (const std::uint64_t object : to_release_) {
     const auto held = held_.find(object);
-    if (held != held_.end() && held->second.total() == 0) held_.erase(held);
+    if (held != held_.end() && held->second.told() == 0) held_.erase(held);
   }
   to_release_.clear();
   kept_.clear();

@@ -27,6 +27,18 @@ void LiveSessions::remove(std::uint64_t number) {
   all_.erase(number);
 }
 
+bool LiveSessions::is_held_elsewhere(std::uint64_t object, const std::string& arena) {
+  // Looked at, and perhaps ended, without the mutex.
+  std::vector<std::shared_ptr<Session>> sessions;
+  {
+    const std::lock_guard lock(state_mutex_);
+    for (const auto& [number, session] : all_) sessions.push_back(session.lock());
+  }
+  return std::any_of(sessions.begin(), sessions.end(), [&](const auto& session) {
+    return session != nullptr && session->options().arena != arena && session->holds(object);
+  });
+}
+
 std::shared_ptr<Session> LiveSessions::find(std::uint64_t number) {
   const std::lock_guard lock(state_mutex_);
   const auto found = all_.find(number);

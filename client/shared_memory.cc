@@ -20,6 +20,7 @@ namespace internal {
 
 absl::StatusOr<std::shared_ptr<Reference>> create_segment(Session& session,
                                                           const SegmentRequest& wanted) {
+  if (absl::Status status = check_access(wanted.options.access); !status.ok()) return status;
   // On the wire it would mean any node.
   const int node = wanted.options.numa_node.value_or(-1);
   if (wanted.options.numa_node.has_value() && node < 0) {
@@ -44,6 +45,7 @@ absl::StatusOr<std::shared_ptr<Reference>> create_segment(Session& session,
 
 absl::StatusOr<std::shared_ptr<Reference>> open_segment(Session& session, std::string_view name,
                                                         Kind kind, const OpenOptions& options) {
+  if (absl::Status status = check_access(options.access); !status.ok()) return status;
   return session.attach(name, options.prefault, [&](wire::Request::Builder request) {
     auto open = request.initOpen();
     set_text([&](unsigned size) { return open.initName(size); }, name);
@@ -54,6 +56,7 @@ absl::StatusOr<std::shared_ptr<Reference>> open_segment(Session& session, std::s
 
 absl::StatusOr<std::shared_ptr<Reference>> open_segment(Session& session, const Token& token,
                                                         Kind kind, const OpenOptions& options) {
+  if (absl::Status status = check_access(options.access); !status.ok()) return status;
   return session.attach({}, options.prefault, [&](wire::Request::Builder request) {
     auto open = request.initOpen();
     set_text([&](unsigned size) { return open.initToken(size); }, token.text);
@@ -152,8 +155,8 @@ absl::Status SharedMemory::unlink() const {
 absl::Status SharedMemory::seal() const {
   if (reference_ == nullptr) return closed();
   if (reference_->access == Access::kReadOnly) {
-    return protocol::error(absl::StatusCode::kPermissionDenied, "shared memory \"", name(),
-                           "\" is attached read-only; open it with read-write access to seal it");
+    return protocol::error(absl::StatusCode::kPermissionDenied, internal::named(*reference_),
+                           " is attached read-only; open it with read-write access to seal it");
   }
   // Held back, not mapped, in case the seal is refused.
   absl::StatusOr<protocol::UniqueFd> writable = descriptor_of(*reference_, Access::kReadWrite);
@@ -179,6 +182,7 @@ absl::Status SharedMemory::seal() const {
 
 absl::StatusOr<int> SharedMemory::descriptor(Access access) const {
   if (reference_ == nullptr) return closed();
+  if (absl::Status status = internal::check_access(access); !status.ok()) return status;
   absl::StatusOr<protocol::UniqueFd> fd = descriptor_of(*reference_, access);
   if (!fd.ok()) return fd.status();
   return fd->release();

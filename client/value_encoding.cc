@@ -102,7 +102,7 @@ class Measure {
   // In order, each once.
   std::vector<std::uint64_t> take_ids() {
     std::ranges::sort(ids_);
-    ids_.erase(std::ranges::unique(ids_).begin(), ids_.end());
+    ids_.erase(std::unique(ids_.begin(), ids_.end()), ids_.end());
     return std::move(ids_);
   }
 

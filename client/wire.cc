@@ -1,7 +1,18 @@
 // See wire.h.
 #include "client/wire.h"
 
+#include "schemas/text.h"
+
 namespace shoal::internal {
+
+absl::Status unknown_option(std::string_view option) {
+  return protocol::error(absl::StatusCode::kInvalidArgument, "the option \"", option,
+                         "\" has a value that there is not; give one that its type names");
+}
+
+absl::Status check_access(Access access) {
+  return access > Access::kReadOnly ? unknown_option("access") : absl::OkStatus();
+}
 
 absl::Status unexpected() {
   return absl::InternalError("the manager answered something else than was asked");
@@ -18,6 +29,7 @@ ObjectInfo from_wire(wire::Object::Reader object) {
           .references = object.getReferences(),
           .sessions = object.getSessions(),
           .tokens = object.getTokens(),
+          .referred = object.getReferred(),
           .sealable = object.getSealable(),
           .sealed = object.getSealed(),
           .sparse = object.getSparse(),

@@ -28,6 +28,10 @@ inline wire::Access to_wire(Access access) { return static_cast<wire::Access>(ac
 inline wire::Lifetime to_wire(Lifetime lifetime) { return static_cast<wire::Lifetime>(lifetime); }
 inline wire::Kind to_wire(Kind kind) { return static_cast<wire::Kind>(kind); }
 
+// INVALID_ARGUMENT for a value that there is not: the manager would take it for one that there is.
+absl::Status check_access(Access access);
+absl::Status unknown_option(std::string_view option);
+
 // For replies of another kind than the request's.
 absl::Status unexpected();
 inline absl::Status expect_done(wire::Reply::Reader reply, Descriptors&) {

@@ -62,7 +62,7 @@ function(shoal_libraries_included out)
   endforeach()
   set(libraries)
   # Most dependent first: static libraries are searched in this order.
-  foreach(rule "tests/support/=shoal_test_support" "client/=shoal_static" "shoal/=shoal_static"
+  foreach(rule "tests/support/=shoal_test_support" "tools/=shoalctl_core" "client/=shoal_static" "shoal/=shoal_static"
                "daemon/=shoald_core" "schemas/=shoal_schemas" "memory/=shoal_memory")
     string(REPLACE "=" ";" rule "${rule}")
     list(GET rule 0 folder)

@@ -15,6 +15,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/segment.h"
+#include "memory/transaction.h"
 #include "schemas/names.h"
 #include "schemas/protocol.h"
 #include "schemas/text.h"
@@ -146,6 +147,7 @@ absl::Status ArenaMemory::free(std::uint64_t object, std::uint64_t block, std::u
 
 void ArenaMemory::recover_intents(memory::ThreadRecord& record, std::uint32_t owner,
                                   memory::Reaches reaches) {
+  memory::recover_transaction(record, home(), caller_);
   if (allocator_.recover_intents(record, owner, reaches)) miscounted_ = true;
 }
 

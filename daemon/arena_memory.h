@@ -63,7 +63,8 @@ class ArenaMemory {
   absl::StatusOr<std::uint64_t> allocate(std::uint64_t object, std::uint64_t bytes);
   // DATA_LOSS: the tables do not say so any more; nothing was freed.
   absl::Status free(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
-  // What the dead thread was allocating or giving back; `record` is mapped.
+  // The transaction of the dead thread is finished or forgotten, and so is what it was allocating
+  // or giving back; `record` is mapped.
   void recover_intents(memory::ThreadRecord& record, std::uint32_t owner, memory::Reaches reaches);
 
   [[nodiscard]] memory::ContainerHome home() {

@@ -105,7 +105,9 @@ absl::Status Objects::lay_in_arena(Index index, const New& object, std::byte* ar
   record.size_bytes = size_of(object);
   record.parameter = traits.parameter;
   record.flags = traits.flags;
-  record.element_bytes = object.kind == wire::Kind::ARRAY ? traits.element_bytes : 0;
+  const bool has_elements =
+      object.kind == wire::Kind::ARRAY || object.kind == wire::Kind::TYPED_DICT;
+  record.element_bytes = has_elements ? traits.element_bytes : 0;
   record.fingerprint_bytes = static_cast<std::uint8_t>(
       std::min(traits.fingerprint.size(), protocol::kFingerprintBytesMax));
   std::memcpy(record.fingerprint, traits.fingerprint.data(), record.fingerprint_bytes);
@@ -168,6 +170,10 @@ void Objects::retire_in_arena(Index index) {
   }
   catalog_.objects.publish(index, static_cast<std::uint32_t>(ObjectState::kEnding));
   clearing_[object.arena].waiting.push_back(index);
+}
+
+void Objects::free_unreached(Index index) {
+  if (is_there(index) && in_arena(index) && !is_used(index)) retire_in_arena(index);
 }
 
 bool Objects::reaches(std::uint64_t id, std::uint32_t part, std::uint64_t block) const {

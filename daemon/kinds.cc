@@ -3,6 +3,7 @@
 
 #include "schemas/limits.h"
 #include "schemas/names.h"
+#include "schemas/parameter_range.h"
 #include "schemas/text.h"
 
 namespace shoal::daemon {
@@ -10,33 +11,7 @@ namespace {
 
 using memory::ObjectKind;
 
-// What `parameter` may be, and what it counts.
-struct Range {
-  std::uint64_t least = 0;
-  std::uint64_t most = 0;
-  const char* what = "";
-};
-
-Range range_of(ObjectKind kind, std::uint16_t flags) {
-  switch (kind) {
-    case ObjectKind::kSharedLock:
-      return {1, protocol::kSharersMax, "processes that read at once"};
-    case ObjectKind::kSemaphore:
-    case ObjectKind::kBoundedSemaphore:
-      if ((flags & memory::kFlagPlain) != 0) return {0, protocol::kPlainPermitsMax, "permits"};
-      return {1, protocol::kOwnedPermitsMax, "owned permits"};
-    case ObjectKind::kCondition:
-      return {1, protocol::kWaitersMax, "threads that wait at once"};
-    case ObjectKind::kBarrier:
-      return {1, protocol::kPartiesMax, "parties"};
-    case ObjectKind::kCell:
-      return {1, protocol::kCellBytesMax, "bytes of the value"};
-    case ObjectKind::kArray:
-      return {1, memory::kArenaBytesMax, "bytes of all elements"};
-    default:
-      return {0, 0, "parameter"};
-  }
-}
+static_assert(protocol::kArrayBytesMax == memory::kArenaBytesMax);
 
 std::uint16_t flags_of(ObjectKind kind) {
   switch (kind) {
@@ -58,11 +33,13 @@ absl::Status invalid(std::string_view name, std::uint16_t kind, const Pieces&...
 
 absl::Status check_type(std::string_view name, std::uint16_t kind, const Traits& traits) {
   const bool typed = static_cast<ObjectKind>(kind) == ObjectKind::kCell ||
-                     static_cast<ObjectKind>(kind) == ObjectKind::kArray;
+                     static_cast<ObjectKind>(kind) == ObjectKind::kArray ||
+                     static_cast<ObjectKind>(kind) == ObjectKind::kTypedDict;
   const std::string_view type = traits.fingerprint;
   if (!typed) {
     if (type.empty()) return absl::OkStatus();
-    return invalid(name, kind, "only a Cell or an Array has a fingerprint of its type");
+    return invalid(name, kind,
+                   "only a Cell, an Array or a TypedDict has a fingerprint of its type");
   }
   if (type.empty() || type.size() > protocol::kFingerprintBytesMax ||
       !protocol::check_name("fingerprint", type).ok()) {
@@ -120,8 +97,9 @@ absl::Status check_traits(std::string_view name, std::uint16_t kind, const Trait
     return invalid(name, kind, "option flags ", strange,
                    " are not of this kind, or this manager is older than the client");
   }
-  const Range range = range_of(of, traits.flags);
-  if (traits.parameter < range.least || traits.parameter > range.most) {
+  const protocol::ParameterRange range = protocol::parameter_range(
+      static_cast<wire::Kind>(kind), (traits.flags & memory::kFlagPlain) != 0);
+  if (!range.contains(traits.parameter)) {
     return invalid(name, kind, traits.parameter, " ", range.what, "; give ", range.least, " to ",
                    range.most);
   }
@@ -130,6 +108,11 @@ absl::Status check_traits(std::string_view name, std::uint16_t kind, const Trait
       (traits.element_bytes == 0 || traits.parameter % traits.element_bytes != 0)) {
     return invalid(name, kind, traits.parameter, " bytes are no whole number of elements of ",
                    traits.element_bytes, " bytes");
+  }
+  if (of == ObjectKind::kTypedDict &&
+      (traits.element_bytes == 0 || traits.element_bytes > protocol::kValueBytesMax)) {
+    return invalid(name, kind, traits.element_bytes, " bytes of a value; give 1 to ",
+                   protocol::kValueBytesMax);
   }
   const std::uint64_t initial = traits.initial.size();
   if (initial != 0 && (of != ObjectKind::kCell || initial != traits.parameter)) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include <capnp/serialize.h>
@@ -31,6 +32,8 @@ constexpr auto kAcceptAgainAfter = 100 * kj::MILLISECONDS;
 constexpr int kAcceptedAtOnce = 64;
 constexpr std::int64_t kTurnedAwayToldEveryNs = 1'000'000'000;
 constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
+// At most; what has just become unrooted is looked at sooner than was thought before.
+constexpr auto kTraceRestsFor = 500 * kj::MILLISECONDS;
 constexpr auto kWatchesLookedAtEvery = 1 * kj::SECONDS;
 constexpr auto kTidiedEvery = 250 * kj::MILLISECONDS;
 constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
@@ -71,6 +74,7 @@ Manager::Manager(kj::UnixEventPort& port, State& state, Listener& listener, Serv
   events_.worked = [this] {
     schedule_laundry();
     schedule_clearing();
+    schedule_tracing();
     schedule_expiry();
     schedule_watches();
     schedule_slow_waits();
@@ -302,6 +306,7 @@ kj::Promise<void> Manager::recover(Index slot) {
   advance(slot);
   schedule_laundry();
   schedule_clearing();
+  schedule_tracing();
   schedule_tidying();
   return kj::READY_NOW;
 }
@@ -311,6 +316,7 @@ kj::Promise<void> Manager::drain(Index slot) {
   const bool more = state_.sessions.drain_some(slot);
   schedule_laundry();
   schedule_clearing();
+  schedule_tracing();
   schedule_tidying();
   if (!more) return kj::READY_NOW;
   return kj::evalLast([this, slot] { return drain(slot); });
@@ -342,6 +348,27 @@ kj::Promise<void> Manager::clear() {
   return kj::READY_NOW;
 }
 
+// While there are objects that only values refer to, those are looked for that none does.
+void Manager::schedule_tracing() {
+  if (tracing_scheduled_) return;
+  const std::optional<std::int64_t> rest = state_.trace.rest_ns();
+  if (!rest) return;
+  tracing_scheduled_ = true;
+  tasks_.add(
+      port_.getTimer().afterDelay(std::min(*rest * kj::NANOSECONDS, kTraceRestsFor)).then([this] {
+        return trace();
+      }));
+}
+
+kj::Promise<void> Manager::trace() {
+  const bool more = state_.trace.trace_some();
+  schedule_clearing();
+  if (more) return kj::evalLast([this] { return trace(); });
+  tracing_scheduled_ = false;
+  schedule_tracing();
+  return kj::READY_NOW;
+}
+
 // While there are tokens they are looked at; without any, nothing wakes an idle manager.
 void Manager::schedule_expiry() {
   if (expiry_scheduled_ || state_.catalog.tokens.used() == 0) return;
@@ -351,6 +378,7 @@ void Manager::schedule_expiry() {
     state_.tokens.expire(boot_ns());
     schedule_laundry();
     schedule_clearing();
+    schedule_tracing();
     schedule_expiry();
   }));
 }

@@ -58,6 +58,8 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   kj::Promise<void> launder();
   void schedule_clearing();
   kj::Promise<void> clear();
+  void schedule_tracing();
+  kj::Promise<void> trace();
   void schedule_expiry();
   void schedule_watches();
   kj::Promise<void> check_watches();
@@ -84,6 +86,7 @@ class Manager final : private kj::TaskSet::ErrorHandler {
   std::int64_t turned_away_told_ns_ = 0;
   bool laundry_scheduled_ = false;
   bool clearing_scheduled_ = false;
+  bool tracing_scheduled_ = false;
   bool expiry_scheduled_ = false;
   bool watches_scheduled_ = false;
   bool slow_waits_scheduled_ = false;

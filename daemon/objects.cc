@@ -227,9 +227,17 @@ void Objects::reference_dropped(Index index) {
   }
 }
 
+bool Objects::is_used(Index index) const {
+  return record(index).named != 0 || tokens(index) != 0 || ledger_.of_object(index).references != 0;
+}
+
 void Objects::free_if_unused(Index index) {
   const ObjectRecord& record = catalog_.objects[index];
-  if (record.named != 0 || tokens(index) != 0 || ledger_.of_object(index).references != 0) return;
+  if (is_used(index)) return;
+  if (is_referred_to(index)) {
+    unrooted_(index);
+    return;
+  }
   if (in_arena(index)) {
     retire_in_arena(index);
     return;

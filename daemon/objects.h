@@ -1,11 +1,14 @@
 // The objects: records in the catalog, their names, and their bytes: a segment of memory each
 // (objects.cc), or a place in the memory of their arena (arena_objects.cc).
 // An object lives while it has a name or a reference (of a session or of a token); whoever takes
-// one of these away calls on `unlink` or `reference_dropped`, and the last one frees the object.
+// one of these away calls on `unlink` or `reference_dropped`, and the last one frees the object;
+// or leaves it to the trace (trace.h), if a value in some container may refer to it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -76,6 +79,15 @@ class Objects {
   void token_removed(Index index) { --state(index).tokens; }
   [[nodiscard]] std::uint32_t tokens(Index index) const { return states_[index].tokens; }
 
+  // Is told of objects whose last name or reference is gone, but to which a value may refer.
+  void tell_of_unrooted(std::function<void(Index)> tell) { unrooted_ = std::move(tell); }
+  // Whether a value has ever referred to the object, as far as its bytes tell.
+  [[nodiscard]] bool is_referred_to(Index index) const {
+    return in_arena(index) && view(index).descriptor->referred.load() != 0;
+  }
+  // No value refers to it any more.
+  void free_unreached(Index index);
+
   // Unlinks some of what this session created with lifetime `session`; whether there is more.
   bool end_of_creator(Index slot, Turn& turn);
 
@@ -96,6 +108,7 @@ class Objects {
   // is more. Until then nobody gets their indexes.
   bool clear_some();
   [[nodiscard]] bool has_to_clear() const { return !clearing_.empty(); }
+  [[nodiscard]] bool has_to_clear(Index arena) const { return clearing_.contains(arena); }
   // Some of the objects in arenas, of all arenas, are no more, and whoever waits in one is woken.
   // Whether there are more; from the first on, when there are no more. The arenas are closed.
   bool close_some(Turn& turn);
@@ -149,6 +162,7 @@ class Objects {
   absl::Status admit(std::uint64_t bytes);
   absl::StatusOr<Segment> take_segment(const SegmentSpec& spec, std::uint64_t bytes);
   void put_name(Index index, std::string_view name);
+  [[nodiscard]] bool is_used(Index index) const;
   void free_if_unused(Index index);
   void add_to_creator(Index index);
   void remove_from_creator(Index index);
@@ -160,6 +174,7 @@ class Objects {
   SegmentStore& store_;
   ArenaMemories& memories_;
   std::uint32_t segments_max_;
+  std::function<void(Index)> unrooted_ = [](Index) {};
   std::vector<State> states_;                  // parallel to the object table
   std::vector<Names> names_;                   // parallel to the arena table
   std::vector<Index> first_of_creator_;        // by slot

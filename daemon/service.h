@@ -23,6 +23,7 @@
 #include "daemon/objects.h"
 #include "daemon/sessions.h"
 #include "daemon/tokens.h"
+#include "daemon/trace.h"
 #include "daemon/watches.h"
 #include "schemas/control.capnp.h"
 #include "schemas/limits.h"
@@ -38,6 +39,7 @@ struct Connection {
   Index slot = 0;   // after hello
   std::uint32_t generation = 0;
   protocol::UniqueFd offered;  // what rode along with hello
+  std::uint64_t awaited = 0;   // a cycle of the trace that its create waits for; 0: none
 };
 
 struct Answer {
@@ -66,6 +68,7 @@ struct Parts {
   ArenaMemories& memories;
   Ledger& ledger;
   Objects& objects;
+  Trace& trace;
   Watches& watches;
   Tokens& tokens;
   Sessions& sessions;
@@ -101,8 +104,10 @@ class Service {
   absl::Status ping(Call& call);
 
   absl::Status create(Call& call, wire::Create::Reader create);
+  bool waits_for_garbage(Call& call, const absl::Status& status);
   absl::Status open(Call& call, wire::Open::Reader open);
   absl::Status open_token(Call& call, wire::Open::Reader open);
+  absl::Status open_object(Call& call, wire::Open::Reader open);
   absl::Status link(Call& call, wire::Link::Reader link);
   absl::Status unlink(Call& call, wire::Unlink::Reader unlink);
   absl::Status release(Call& call, wire::Release::Reader release);

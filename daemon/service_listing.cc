@@ -34,6 +34,7 @@ void Service::describe(wire::Object::Builder out, Index object) const {
   out.setFingerprint(std::string(record.type()).c_str());
   out.setElementBytes(record.element_bytes);
   out.setBlock(record.block);
+  out.setReferred(parts_.objects.is_referred_to(object));
 }
 
 absl::Status Service::list(Call& call, wire::Listing::Reader listing) {

@@ -78,19 +78,40 @@ absl::Status Service::create(Call& call, wire::Create::Reader create) {
                   .fingerprint = view(create.getFingerprint()),
                   .element_bytes = create.getElementBytes(),
                   .initial = std::as_bytes(std::span(initial.begin(), initial.size()))}});
+  if (waits_for_garbage(call, object.status())) return absl::OkStatus();
   if (!object.ok()) return object.status();
   absl::Status status = attach(call, *object, wire::Access::READ_WRITE, /*created=*/true);
   if (!status.ok()) parts_.objects.unlink(*object);
   return status;
 }
 
+// Where there is no room for a new object, some of what nobody can reach any more may be in its
+// place: the request is handled again until the trace has seen all that there was at first.
+bool Service::waits_for_garbage(Call& call, const absl::Status& status) {
+  std::uint64_t& cycle = call.peer.awaited;
+  if (absl::IsResourceExhausted(status)) {
+    const Index arena = parts_.sessions.record(call.peer.slot).arena;
+    if (cycle == 0) cycle = parts_.trace.next_cycle(arena);
+    if (cycle != 0 && !parts_.trace.is_over(arena, cycle)) {
+      (void)parts_.trace.hurry(arena, cycle);
+      call.answer.again = true;
+    } else if (cycle != 0 && parts_.objects.has_to_clear(arena)) {
+      // What was destroyed goes on taking its place until its blocks are free.
+      (void)parts_.objects.clear_some();
+      call.answer.again = true;
+    }
+  }
+  if (!call.answer.again) cycle = 0;
+  return call.answer.again;
+}
+
 absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind,
                                  wire::Access access, std::string_view fingerprint) const {
   const ObjectRecord& record = parts_.objects.record(object);
   if (kind != wire::Kind::UNKNOWN && record.kind != static_cast<std::uint16_t>(kind)) {
-    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(), "\" is a ",
-                 kind_name(record.kind), ", not a ", kind_name(static_cast<std::uint16_t>(kind)),
-                 "; open it as what it is");
+    return error(absl::StatusCode::kFailedPrecondition, "object \"", record.name.view(),
+                 "\" is of kind ", kind_name(record.kind), ", not ",
+                 kind_name(static_cast<std::uint16_t>(kind)), "; open it as what it is");
   }
   if (!fingerprint.empty() && fingerprint != record.type()) {
     return error(absl::StatusCode::kFailedPrecondition, kind_name(record.kind), " \"",
@@ -108,6 +129,7 @@ absl::Status Service::check_open(const Call& call, Index object, wire::Kind kind
 absl::Status Service::open(Call& call, wire::Open::Reader open) {
   if (absl::Status status = require_right(call, /*write=*/false); !status.ok()) return status;
   if (open.isToken()) return open_token(call, open);
+  if (open.isObject()) return open_object(call, open);
   if (!open.isName()) return unknown_kind(call);
   const absl::StatusOr<Index> object = named(call, view(open.getName()));
   if (!object.ok()) return object.status();
@@ -137,6 +159,27 @@ absl::Status Service::open_token(Call& call, wire::Open::Reader open) {
       check_open(call, object, open.getKind(), access, view(open.getFingerprint()));
   if (status.ok()) status = attach(call, object, access, /*created=*/false);
   if (status.ok()) parts_.tokens.take(token);
+  return status;
+}
+
+// By its id, as it stands in some value: what no value has ever referred to is opened by its name
+// or a token alone.
+absl::Status Service::open_object(Call& call, wire::Open::Reader open) {
+  const Index object = parts_.objects.get(open.getObject());
+  const bool there =
+      object != 0 &&
+      parts_.objects.record(object).arena == parts_.sessions.record(call.peer.slot).arena &&
+      (parts_.objects.record(object).named != 0 || parts_.objects.is_referred_to(object)) &&
+      !parts_.trace.is_garbage(object);
+  if (!there) {
+    return error(absl::StatusCode::kNotFound, "object ", open.getObject(),
+                 " is gone, or no value of this arena has ever referred to it");
+  }
+  const wire::Access access = checked(open.getAccess());
+  absl::Status status =
+      check_open(call, object, open.getKind(), access, view(open.getFingerprint()));
+  if (status.ok()) status = attach(call, object, access, /*created=*/false);
+  if (status.ok()) parts_.trace.rooted(object);
   return status;
 }
 

@@ -92,7 +92,8 @@ std::vector<std::uint32_t> threads_with_intent(int page, std::uint32_t first, st
   std::vector<std::uint32_t> threads;
   std::uint32_t thread = first;
   for (ThreadRecord& record : read_records(page, first, end > first ? end - first : 0)) {
-    if (memory::ArenaMemory::has_intent(record)) threads.push_back(thread);
+    const bool transacts = record.transaction.load() != 0;
+    if (transacts || memory::ArenaMemory::has_intent(record)) threads.push_back(thread);
     ++thread;
   }
   return threads;

@@ -8,6 +8,7 @@
 
 #include "daemon/kinds.h"
 #include "memory/layout.h"
+#include "memory/session_page.h"
 
 namespace shoal::daemon {
 namespace {
@@ -16,29 +17,6 @@ namespace {
 constexpr std::uint32_t kThreadsAtOnce = 512;
 constexpr int kSessionsAtOnce = 16;
 constexpr std::uint32_t kLinesOfSession = 16;
-
-const char* purpose_name(std::uint32_t purpose) {
-  switch (static_cast<memory::Purpose>(purpose)) {
-    case memory::Purpose::kLock:
-      return "lock";
-    case memory::Purpose::kShared:
-      return "shared lock";
-    case memory::Purpose::kReaders:
-      return "readers to leave";
-    case memory::Purpose::kPermit:
-      return "permit";
-    case memory::Purpose::kEvent:
-      return "event";
-    case memory::Purpose::kNotification:
-      return "notification";
-    case memory::Purpose::kBarrier:
-      return "barrier";
-    case memory::Purpose::kChange:
-      return "change";
-    default:
-      return "unknown";
-  }
-}
 
 }  // namespace
 
@@ -104,7 +82,7 @@ void SlowWaits::tell(Index slot, const ThreadSeen& thread, std::int64_t now_ns) 
       {"object", thread.waiting},
       {"name", record.named != 0 ? record.name.view() : std::string_view()},
       {"kind", kind_name(record.kind)},
-      {"for", purpose_name(thread.purpose)},
+      {"for", memory::purpose_name(static_cast<memory::Purpose>(thread.purpose))},
       {"seconds", seconds},
       {"holder", held ? sessions_.id(holder) : 0},
       {"holder_pid", held ? sessions_.record(holder).pid : 0}};

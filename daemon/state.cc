@@ -44,11 +44,13 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
                 .manager = random_word()}),
       ledger(catalog),
       objects(catalog, ledger, accounts, gauge, store, memories, budget.segments),
+      trace(catalog, objects, memories),
       watches(catalog, objects, log, budget.watches),
       tokens(catalog, objects),
       sessions(catalog, ledger, objects, memories, watches, accounts, log, budget.sessions),
       slow_waits(catalog, sessions, objects, log, options.slow_wait_ms) {
   memories.ask_whether_busy([this](Index arena) { return sessions.allocates(arena); });
+  objects.tell_of_unrooted([this](Index object) { trace.unrooted(object); });
   // The table of arenas is empty and the name is good: this cannot fail.
   (void)arenas.create({.name = kDefaultArena,
                        .mode = options.default_mode,

@@ -19,6 +19,7 @@
 #include "daemon/sessions.h"
 #include "daemon/slow_waits.h"
 #include "daemon/tokens.h"
+#include "daemon/trace.h"
 #include "daemon/watches.h"
 #include "schemas/memory_gauge.h"
 
@@ -44,8 +45,8 @@ class State {
   State& operator=(const State&) = delete;
 
   [[nodiscard]] Parts parts() {
-    return {catalog, accounts, arenas,   memories, ledger, objects,
-            watches, tokens,   sessions, gauge,    log};
+    return {catalog, accounts, arenas, memories, ledger, objects,
+            trace,   watches,  tokens, sessions, gauge,  log};
   }
 
   Log& log;
@@ -57,6 +58,7 @@ class State {
   ArenaMemories memories;
   Ledger ledger;
   Objects objects;
+  Trace trace;
   Watches watches;
   Tokens tokens;
   Sessions sessions;

@@ -1,6 +1,7 @@
 // shoal's main job on a real file: worker processes count its lines, words and bytes in shared
-// memory; one is killed with SIGKILL in mid-work, its slice is done again, and the totals are
-// compared with those of wc.
+// memory, and how often each word comes in one Dict; one is killed with SIGKILL in the middle of a
+// transaction, its slice is done again, and the words are compared with those of a count by one
+// process, the totals with those of wc.
 //
 //   shoal_demo [FILE]
 //

@@ -195,6 +195,15 @@ absl::Status ArenaMemory::free(Caller& caller, std::uint64_t block, std::uint64_
   return freed == place.count() ? absl::OkStatus() : not_yours(block);
 }
 
+bool ArenaMemory::is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const {
+  Place place;
+  if (!place_of(block, bytes, place)) return false;
+  const std::uint64_t head = word_of(place, 0).load();
+  return block_state(head) == BlockState::kOwned && (head & kWordHead) != 0 &&
+         block_object(head) == static_cast<std::uint32_t>(block_for.object) &&
+         block_part(head) == block_for.part;
+}
+
 // All words of the place that `owner` has claimed. Returns how many.
 std::uint32_t ArenaMemory::release_claimed(Place place, std::uint32_t owner) const {
   std::uint32_t freed = 0;

@@ -183,6 +183,9 @@ class ArenaMemory {
   // caller has in flight and does not need.
   absl::Status free(Caller& caller, std::uint64_t block, std::uint64_t bytes, BlockFor block_for);
 
+  // Whether the block is there and `block_for` owns it.
+  [[nodiscard]] bool is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const;
+
   // Whether `record` has something for recover_intents to do.
   static bool has_intent(ThreadRecord& record);
 

@@ -17,8 +17,6 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-inline constexpr std::uint32_t kPartiesMax = 0xffff;
-
 // Arrives. *is_last: the caller has the phase to end, by `end_phase`, after whatever it wants to do
 // while the others wait. Else it waits with `wait_for_phase`. kBroken; kExhausted: more processes
 // take part than the barrier has cells.

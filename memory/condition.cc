@@ -102,7 +102,8 @@ std::uint32_t waiters(const ObjectView& condition) {
   return count;
 }
 
-void recover_condition(const ObjectView& condition, Caller& manager, std::uint16_t slot) {
+void recover_condition(const ObjectView& condition, Caller& manager, std::uint16_t slot,
+                       bool died) {
   // Asked once in vain it is not asked again: who comes to wait later comes after these deaths.
   bool somebody_waits = !has_fault(Fault::kNotifySwallowed);
   for (std::uint32_t i = 0; i < condition.count; ++i) {
@@ -110,7 +111,9 @@ void recover_condition(const ObjectView& condition, Caller& manager, std::uint16
     std::uint32_t seen = cell.load(std::memory_order_seq_cst);
     if (seen == 0) continue;
     if (slot_in(seen) != slot) {
-      // The dead process may have been about to wake it.
+      // The dead process may have been about to notify it, or to wake it.
+      const bool tell = died && !has_fault(Fault::kNotifySwallowed);
+      if (tell && is_waiting(seen)) (void)cell.change(seen, owner_in(seen) << 2 | kCellNotified);
       futex_wake(cell, 1);
       continue;
     }

@@ -8,7 +8,8 @@
 // What if a process dies here? Waiting: its cell goes. Notified, and not yet in possession of the
 // lock again: it has seen nothing of what it was told of, so recovery notifies another first, then
 // takes the cell; if the manager dies in between, one is notified twice, which is a wake-up without
-// cause, and allowed. Between notifying and waking: recovery wakes every cell.
+// cause, and allowed. Between notifying and waking: recovery wakes every cell. Between the change
+// of what others wait for and notifying: nothing shows that, so recovery notifies everybody.
 #pragma once
 
 #include "memory/wait.h"
@@ -30,7 +31,8 @@ Result notify(const ObjectView& condition, Caller& caller, std::uint32_t most,
 
 std::uint32_t waiters(const ObjectView& condition);
 
-void recover_condition(const ObjectView& condition, Caller& manager, std::uint16_t slot);
+// `died`: it did not merely give its last reference back.
+void recover_condition(const ObjectView& condition, Caller& manager, std::uint16_t slot, bool died);
 
 SHOAL_VARIANT_END
 

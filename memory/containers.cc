@@ -2,8 +2,8 @@
 #include "memory/containers.h"
 
 #include "memory/dict.h"
+#include "memory/list_container_recover.h"
 #include "memory/recover.h"
-#include "memory/value_references.h"
 
 namespace shoal::memory {
 
@@ -11,29 +11,44 @@ SHOAL_VARIANT_BEGIN
 
 namespace {
 
-template <typename Container>
-Container open(const ObjectView& object, const ContainerHome& home) {
-  return Container(object, home.arena, home.geometry, home.allocator);
+Dict dict_of(const ObjectView& object, const ContainerHome& home) {
+  return Dict(object, home.arena, home.geometry, home.allocator);
+}
+
+ListObject list_of(const ObjectView& object, const ContainerHome& home) {
+  return {
+      .view = object, .arena = home.arena, .geometry = home.geometry, .allocator = home.allocator};
 }
 
 }  // namespace
 
 void recover_container(const ObjectView& object, const ContainerHome& home, Caller& manager,
                        std::uint16_t slot) {
-  open<Dict>(object, home).recover(manager, slot);
+  if (object.kind == ObjectKind::kList) {
+    recover_list(list_of(object, home), manager, slot);
+  } else {
+    dict_of(object, home).recover(manager, slot);
+  }
   announce_to_all(object);
 }
 
 bool container_reaches(const ObjectView& object, const ContainerHome& home, std::uint32_t part,
                        std::uint64_t block) {
-  return open<Dict>(object, home).reaches(part, block);
+  return object.kind == ObjectKind::kList ? reaches(list_of(object, home), part, block)
+                                          : dict_of(object, home).reaches(part, block);
 }
 
-void for_each_reference(const ObjectView& object, const ContainerHome& home,
-                        absl::FunctionRef<void(std::uint64_t id)> visit) {
-  open<Dict>(object, home).for_each_with_references([&](const StoredValue& value) {
-    references_in(value.kind, value.data, value.bytes, visit);
-  });
+Walked walk_references(const ObjectView& object, const ContainerHome& home, ReferenceWalk& walk,
+                       std::uint64_t& left, std::uint32_t steps,
+                       absl::FunctionRef<void(std::uint64_t id)> visit) {
+  return object.kind == ObjectKind::kList
+             ? walk_references(list_of(object, home), walk, left, steps, visit)
+             : dict_of(object, home).walk_references(walk, left, steps, visit);
+}
+
+void note_referred(std::byte* arena, std::uint64_t id) {
+  const ObjectView object = view_of(arena, id, ObjectKind::kLock, 0, 0, 0);
+  if (!object.is_stale()) object.descriptor->referred.store(1);
 }
 
 SHOAL_VARIANT_END

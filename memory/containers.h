@@ -10,6 +10,7 @@
 #include "memory/arena.h"
 #include "memory/caller.h"
 #include "memory/object.h"
+#include "memory/value_references.h"
 
 namespace shoal::memory {
 
@@ -31,9 +32,16 @@ void recover_container(const ObjectView& object, const ContainerHome& home, Call
 bool container_reaches(const ObjectView& object, const ContainerHome& home, std::uint32_t part,
                        std::uint64_t block);
 
-// Ids of objects that its values refer to; some may be nonsense.
-void for_each_reference(const ObjectView& object, const ContainerHome& home,
-                        absl::FunctionRef<void(std::uint64_t id)> visit);
+// Goes on with a walk over the ids of the objects that its values refer to, for at least one and
+// about `steps` slots and ids. Each reference that is there all the time is met, whatever else
+// changes meanwhile; some ids may be nonsense. `left`: how many bytes may be looked at in all.
+Walked walk_references(const ObjectView& object, const ContainerHome& home, ReferenceWalk& walk,
+                       std::uint64_t& left, std::uint32_t steps,
+                       absl::FunctionRef<void(std::uint64_t id)> visit);
+
+// The object of this id may be referred to from now on: said before any value that does is seen.
+// `arena` is the whole mapping.
+void note_referred(std::byte* arena, std::uint64_t id);
 
 SHOAL_VARIANT_END
 

@@ -57,13 +57,15 @@
 #include "absl/status/status.h"
 
 #include "memory/arena.h"
-#include "memory/caller.h"
+#include "memory/call.h"
 #include "memory/dict_bucket.h"
 #include "memory/dict_hash.h"
 #include "memory/dict_layout.h"
 #include "memory/lock.h"
 #include "memory/object.h"
 #include "memory/shared_copy.h"
+#include "memory/transaction_layout.h"
+#include "memory/value_references.h"
 #include "memory/wait.h"
 
 namespace shoal::memory {
@@ -95,13 +97,6 @@ struct StoredValue {
   std::uint64_t block = 0;  // where, if it has a block of its own
 
   [[nodiscard]] std::uint64_t word() const { return load_word(data, std::memory_order_relaxed); }
-};
-
-// One call of a writer.
-struct Call {
-  Caller& caller;
-  std::int64_t timeout_ns = 0;  // for another's lock
-  absl::Status why = {};        // of kExhausted: what there is too little of
 };
 
 // What to do with a key that is looked at under its lock.
@@ -202,8 +197,9 @@ class Dict {
 
   void recover(Caller& manager, std::uint16_t slot);
   [[nodiscard]] bool reaches(std::uint32_t part, std::uint64_t block) const;
-  // Every value that may have references. For the trace; what it shows may be garbage.
-  void for_each_with_references(absl::FunctionRef<void(const StoredValue&)> visit) const;
+  // For the trace; see containers.h.
+  Walked walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint32_t steps,
+                         absl::FunctionRef<void(std::uint64_t id)> visit) const;
   [[nodiscard]] bool has_references() const {
     return (descriptor().sticky.load(std::memory_order_seq_cst) & kStickyReferences) != 0;
   }
@@ -211,6 +207,7 @@ class Dict {
   [[nodiscard]] const ObjectView& object() const { return object_; }
 
  private:
+  friend class ConsistentReads;
   friend class Transaction;
 
   // ---- places; every offset is checked ----
@@ -333,22 +330,29 @@ class Dict {
     }
     [[nodiscard]] const void* data() const { return large != 0 ? payload : value.data; }
   };
+  // A block that nothing names any more, once the lock is let go.
+  struct Garbage {
+    std::uint64_t block = 0;
+    std::uint64_t bytes = 0;
+  };
   // A word that makes a change visible.
   struct Publish {
     Word32* slot = nullptr;
     std::uint32_t value = 0;
     std::uint32_t bytes = 0;  // of the entry that it names
   };
+  static void add_to(Word32& word, std::uint32_t by) {
+    word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  void note_references();
+  // The shard's block and those of its values.
+  void for_each_block(const Shard& shard,
+                      absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const;
   bool replace_word(Shard& shard, const Spot& spot, const Incoming& incoming) const;
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                const Incoming& incoming, Publish& publish);
   void write_entry(const Block& block, std::uint32_t offset, std::uint64_t key_word,
                    const DictKey& key, const Incoming& incoming, ValueLayout layout) const;
-  // A block that nothing names any more, once the lock is let go.
-  struct Garbage {
-    std::uint64_t block = 0;
-    std::uint64_t bytes = 0;
-  };
   Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                 Incoming& incoming, Garbage& garbage);
   Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
@@ -372,8 +376,9 @@ class Dict {
   // A block for so many bytes of entries; false: they are too many for one.
   static bool plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan& plan,
                    std::uint64_t filled_percent);
-  // Room for `need` bytes in the shard of the hash: a new block, or two.
-  Result make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need);
+  // Room for so many more entries of so many bytes in the shard of the hash: a new block, or two.
+  // If they are too many for one shard it is split, and the caller sees how far that goes.
+  Result make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need, std::uint64_t entries);
   Result rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan);
   Result split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room);
   Result merge(Call& call, std::uint32_t hash_bits);
@@ -413,6 +418,8 @@ class Dict {
                     DictSnapshot& snapshot) const;
   bool copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
                   DictSnapshot& snapshot) const;
+  Walked walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& left,
+                    std::uint32_t& steps, absl::FunctionRef<void(std::uint64_t id)> visit) const;
   // For walks over all shards: their blocks are apart from each other, so all of them together are
   // no more than the arena. False: these are not.
   static bool charge(std::uint64_t root_word, std::uint64_t& left) {
@@ -428,6 +435,8 @@ class Dict {
   }
   Result try_again(std::uint32_t attempt, std::int64_t timeout_ns, std::int64_t& deadline) const;
 
+  template <typename Use, typename Words>
+  Result find_in(const Shard& shard, const DictKey& key, Use use, const Words& words) const;
   bool find_last(const Block& block, Spot& spot) const;
   bool verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
                     std::string& wrong) const;
@@ -494,41 +503,60 @@ inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
   return differs == 0;
 }
 
-template <typename Use>
-Result Dict::find(const DictKey& key, std::int64_t timeout_ns, Use use) const {
+// How a reader loads the words that show something: as they are.
+struct PlainWords {
+  [[nodiscard]] BucketMatch match(const Word32* bucket, std::uint32_t tag) const {
+    return memory::match(bucket, tag);
+  }
+  [[nodiscard]] std::uint32_t slot(const Word32& slot) const { return slot.load(); }
+  [[nodiscard]] std::uint64_t root(const Word64& root) const { return root.load(); }
+  [[nodiscard]] static bool stand() { return true; }
+};
+
+// Or, in a shard that is marked, as the transaction's record says once it is committed.
+class RecordWords {
+ public:
+  RecordWords(const Shard& shard, const std::byte* arena, const Geometry& geometry);
+  [[nodiscard]] BucketMatch match(const Word32* bucket, std::uint32_t tag) const;
+  [[nodiscard]] std::uint32_t slot(const Word32& slot) const {
+    return static_cast<std::uint32_t>(resolve(&slot, slot.load()));
+  }
+  [[nodiscard]] std::uint64_t root(const Word64& root) const { return resolve(&root, root.load()); }
+  // Whether it is the same transaction still, in the same state.
+  [[nodiscard]] bool stand() const;
+
+ private:
+  [[nodiscard]] std::uint64_t resolve(const void* word, std::uint64_t raw) const;
+
+  const Shard& shard_;
+  const std::byte* arena_;
+  std::uint64_t mark_;
+  const TransactionRecord* record_ = nullptr;
+  std::uint64_t state_ = 0;
+  std::uint64_t publishes_ = 0;  // 0: words are as they are
+};
+
+// One try. kDiffers: what was seen did not stand.
+template <typename Use, typename Words>
+Result Dict::find_in(const Shard& shard, const DictKey& key, Use use, const Words& words) const {
   const std::uint32_t tag = tag_of(key.hash);
-  std::int64_t deadline = 0;
-  Shard* shard = shard_of(key.hash);
-  for (std::uint32_t attempt = 0;; ++attempt) {
-    if (attempt != 0) [[unlikely]] {
-      const Result result = try_again(attempt, timeout_ns, deadline);
-      if (result != Result::kDone) return result;
-    }
-    if (shard == nullptr) [[unlikely]] {
-      shard = find_shard(shard_bits(key.hash));
-      if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
-    }
-    const std::uint64_t root = shard->root.load(std::memory_order_acquire);
-    if (!has_hash(*shard, shard_bits(key.hash))) [[unlikely]] {
-      shard = nullptr;
-      continue;
-    }
-    Block block;
-    if (!open_block(root, block)) [[unlikely]] {
-      fence_loads();
-      if (!is_same(*shard, root)) continue;
-      return block.root.block == 0 ? Result::kAbsent : Result::kDamaged;
-    }
+  const std::uint64_t root = words.root(shard.root);
+  if (!has_hash(shard, shard_bits(key.hash))) [[unlikely]]
+    return Result::kDiffers;
+  Result result = Result::kAbsent;
+  Block block;
+  if (!open_block(root, block)) [[unlikely]] {
+    if (block.root.block != 0) result = Result::kDamaged;
+  } else {
     const std::uint32_t mask = block.buckets() - 1;
     std::uint32_t at = bucket_bits(key.hash) & mask;
-    Result result = Result::kAbsent;
     for (std::uint32_t looked = 0; looked <= mask; ++looked, at = (at + 1) & mask) {
       Word32* const bucket = block.bucket(at);
-      const BucketMatch match = memory::match(bucket, tag);
+      const BucketMatch match = words.match(bucket, tag);
       for (std::uint32_t tagged = match.tagged; tagged != 0; tagged &= tagged - 1) {
         const Word32& slot = bucket[__builtin_ctz(tagged)];
-        const std::uint32_t seen = slot.load(std::memory_order_acquire);
-        if (seen <= kSlotErased || slot_tag(seen) != tag) continue;
+        const std::uint32_t seen = words.slot(slot);
+        if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
         std::uint64_t version = 0;
         Entry entry;
         StoredValue value;
@@ -546,7 +574,7 @@ Result Dict::find(const DictKey& key, std::int64_t timeout_ns, Use use) const {
         }
         fence_loads();
         std::uint64_t now = 0;
-        const bool stood = slot.load(std::memory_order_relaxed) == seen && (version & 1) == 0 &&
+        const bool stood = words.slot(slot) == seen && (version & 1) == 0 &&
                            (!open_version(block, slot_offset(seen), now) || now == version);
         if (!stood) [[unlikely]]
           result = Result::kDiffers;
@@ -554,8 +582,32 @@ Result Dict::find(const DictKey& key, std::int64_t timeout_ns, Use use) const {
       }
       if (result != Result::kAbsent || match.empty != 0) break;
     }
-    fence_loads();
-    if (is_same(*shard, root) && result != Result::kDiffers) [[likely]]
+  }
+  fence_loads();
+  const bool same = words.root(shard.root) == root && words.stand() &&
+                    object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
+  return same ? result : Result::kDiffers;
+}
+
+template <typename Use>
+Result Dict::find(const DictKey& key, std::int64_t timeout_ns, Use use) const {
+  std::int64_t deadline = 0;
+  Shard* shard = shard_of(key.hash);
+  for (std::uint32_t attempt = 0;; ++attempt) {
+    if (attempt != 0) [[unlikely]] {
+      const Result result = try_again(attempt, timeout_ns, deadline);
+      if (result != Result::kDone) return result;
+      shard = find_shard(shard_bits(key.hash));
+    }
+    if (shard == nullptr) [[unlikely]] {
+      shard = find_shard(shard_bits(key.hash));
+      if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
+    }
+    // The mark is looked at before the words: see transaction.h.
+    const bool marked = shard->transaction.load() != 0;
+    const Result result = marked ? find_in(*shard, key, use, RecordWords(*shard, arena_, geometry_))
+                                 : find_in(*shard, key, use, PlainWords{});
+    if (result != Result::kDiffers) [[likely]]
       return result;
   }
 }

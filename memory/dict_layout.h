@@ -110,11 +110,13 @@ static_assert(offsetof(DictDescriptor, first) == 128);
 //   +----------+----------+ ... +---------+---------+---------+ ... +--------------+
 //                                                                   tail           size
 // slot  { tag 15 | offset / 8: 17 }, one word: what makes an entry visible. 0: empty; 1: erased,
-//       but looked past. A key's slot is in the bucket its hash names, or in a later one, with no
-//       bucket in between that has an empty slot.
+//       but looked past; 2: so, too, for an entry of a transaction that is under way. A key's slot
+//       is in the bucket its hash names, or in a later one, with no bucket in between that has an
+//       empty slot.
 inline constexpr std::uint32_t kSlotsPerBucket = 16;
 inline constexpr std::uint32_t kBucketBytes = kSlotsPerBucket * sizeof(Word32);
 inline constexpr std::uint32_t kSlotErased = 1;
+inline constexpr std::uint32_t kSlotReserved = 2;  // the last value that names no entry
 inline constexpr unsigned kSlotOffsetBits = 17;
 inline constexpr unsigned kDictSizes = 8;  // of blocks
 inline constexpr unsigned kDictDensities = 8;

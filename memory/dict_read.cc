@@ -1,4 +1,4 @@
-// Reading more than one key: sizes, snapshots, the last entry. See dict.h.
+// Reading more than one key: sizes, snapshots, references, the last entry. See dict.h.
 #include <algorithm>
 
 #include "memory/dict.h"
@@ -53,7 +53,7 @@ std::uint64_t Dict::changes() const {
 bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
                       DictSnapshot& snapshot) const {
   const std::uint32_t seen = block.slot(slot).load();
-  if (seen <= kSlotErased) return true;
+  if (seen <= kSlotReserved) return true;
   std::uint64_t version = 0;
   Entry entry;
   if (!open_version(block, slot_offset(seen), version) ||
@@ -101,7 +101,10 @@ Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_va
   const std::uint32_t depth = shard.depth.load();
   Copied copied = Copied::kChanged;
   Block block;
-  if (depth >= 1 && depth <= kDictDepthMax + 1 && has_hash(shard, reversed(wanted.from))) {
+  // The stores of a transaction are not one instant.
+  const bool marked = instant && shard.transaction.load() != 0;
+  if (!marked && depth >= 1 && depth <= kDictDepthMax + 1 &&
+      has_hash(shard, reversed(wanted.from))) {
     const std::uint32_t hashes = 1U << (kDictDepthMax - (depth - 1));
     wanted.end = (wanted.from & ~(hashes - 1)) + hashes;
     if (!open_block(root, block)) {
@@ -155,6 +158,76 @@ Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
   return object_.is_stale() ? Result::kStale : Result::kDone;
 }
 
+// ---- references ----
+
+// Some of the references in the block, from where the walk is.
+Walked Dict::walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& left,
+                        std::uint32_t& steps,
+                        absl::FunctionRef<void(std::uint64_t id)> visit) const {
+  for (; walk.slot < block.slots(); ++walk.slot, walk.id = 0) {
+    if (steps == 0) return Walked::kMore;
+    if (walk.id == 0) --steps;
+    const std::uint32_t seen = block.slot(walk.slot).load();
+    Entry entry;
+    StoredValue value;
+    if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry) ||
+        !entry.layout.references || !open_value(entry, value)) {
+      continue;
+    }
+    const auto table = reference_table(value.kind, value.data, value.bytes);
+    if (!table) continue;
+    if (walk.id == 0 && !take_bytes(8 * table->count, left)) return Walked::kLost;
+    while (walk.id < table->count) {
+      if (steps == 0) return Walked::kMore;
+      --steps;
+      visit((*table)[walk.id++]);
+    }
+  }
+  return Walked::kOver;
+}
+
+// By hash, as snapshots go. Entries move only when a block is given up, which changes the root
+// word; what is put in a slot that was looked at already, somebody has just put, who holds what it
+// refers to.
+Walked Dict::walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint32_t steps,
+                             absl::FunctionRef<void(std::uint64_t id)> visit) const {
+  if (!has_references()) return Walked::kOver;
+  steps = walk.steps(steps);
+  while (walk.position < kShardsMax) {
+    if (steps == 0) return Walked::kMore;
+    const Shard* const shard = find_shard(reversed(walk.position));
+    if (shard == nullptr) return Walked::kOver;
+    const std::uint64_t root = shard->root.load();
+    const std::uint32_t depth = shard->depth.load();
+    Block block;
+    const bool has_block = open_block(root, block);
+    if (walk.root != root) {
+      walk = {.position = walk.position,
+              .root = root,
+              .tries = walk.root == 0 ? walk.tries : walk.tries + 1};
+      if (has_block && !take_bytes(block.bytes(), left)) return Walked::kLost;
+    }
+    if (walk.tries > ReferenceWalk::kTriesMax) return Walked::kLost;
+    if (has_block) {
+      const Walked walked = walk_block(block, walk, left, steps, visit);
+      if (walked != Walked::kOver) return walked;
+    }
+    if (steps != 0) --steps;
+    if (!take_bytes(sizeof(Shard), left)) return Walked::kLost;
+    fence_loads();
+    const bool stood = is_same(*shard, root) && shard->depth.load() == depth && depth >= 1 &&
+                       depth <= kDictDepthMax + 1 && has_hash(*shard, reversed(walk.position));
+    if (!stood) {
+      if (object_.is_stale()) return Walked::kOver;
+      ++walk.tries;
+      return Walked::kMore;
+    }
+    const std::uint32_t hashes = 1U << (kDictDepthMax - (depth - 1));
+    walk = {.position = (walk.position & ~(hashes - 1)) + hashes};
+  }
+  return Walked::kOver;
+}
+
 // ---- the last entry ----
 
 // The entry of the block that was inserted last. False: it has none, or is damaged.
@@ -163,7 +236,7 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
   for (std::uint32_t i = 0; i < block.slots(); ++i) {
     const std::uint32_t seen = block.slot(i).load(std::memory_order_relaxed);
     Entry entry;
-    if (seen <= kSlotErased || !open_entry(block, slot_offset(seen), entry)) continue;
+    if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry)) continue;
     const std::uint64_t sequence = sequence_in(entry.key_word);
     if (spot.seen != 0 && sequence < last) continue;
     last = sequence;

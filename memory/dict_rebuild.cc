@@ -20,12 +20,18 @@ constexpr std::uint64_t kFilledPercent = 48;
 constexpr std::uint64_t kHalfFilledPercent = 60;
 // A search should meet an empty slot soon.
 constexpr std::uint32_t kSlotsFilledOf16 = 13;
+// A block with less than such a part of it in use is replaced by a smaller one, into which that
+// fits.
+constexpr std::uint32_t kEmptyPart = 10;
 // Two shards become one when both fit into a block of this size.
 constexpr unsigned kMergedSize = 2;
 // Waits for a shard's lock before it is split, entries it must have, and how deep that goes.
 constexpr std::uint32_t kContended = 32;
 constexpr std::uint32_t kContendedCount = 32;
 constexpr std::uint32_t kContendedDepth = 6;
+
+constexpr std::uint64_t kLargestEntryBytes =
+    kEntryHeadBytes + kDictKeyBytesMax + kInlineValueBytesMax;
 
 std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
 
@@ -106,7 +112,7 @@ Result Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mas
   if (from.at == nullptr) return from.root.block == 0 ? Result::kDone : Result::kDamaged;
   for (std::uint32_t i = 0; i < from.slots(); ++i) {
     const std::uint32_t seen = from.slot(i).load(std::memory_order_relaxed);
-    if (seen <= kSlotErased) continue;
+    if (seen <= kSlotReserved) continue;
     Entry entry;
     if (!open_entry(from, slot_offset(seen), entry)) return Result::kDamaged;
     const std::uint64_t hash = hash_of(entry);
@@ -181,7 +187,8 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
   return Result::kDone;
 }
 
-Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) {
+Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
+                       std::uint64_t entries) {
   // kDiffers: others changed the shard in between, or its entries did not fit as planned: the
   // figures are asked again.
   constexpr int kAttempts = 1000;
@@ -190,7 +197,8 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint32_t need) 
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const std::uint64_t root = shard->root.load();
     const std::uint64_t live = std::uint64_t{shard->live.load(std::memory_order_relaxed)} + need;
-    const std::uint64_t count = std::uint64_t{shard->count.load(std::memory_order_relaxed)} + 1;
+    const std::uint64_t count =
+        std::uint64_t{shard->count.load(std::memory_order_relaxed)} + entries;
     // Each time it did not fit, more room is tried.
     const std::uint64_t wanted = live + live * static_cast<std::uint64_t>(attempt) / 4;
     const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
@@ -231,7 +239,9 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   const std::uint64_t count = std::uint64_t{shard.count.load(std::memory_order_relaxed)} + 1;
   // Halves are hardly ever equal.
   Plan half;
+  const std::uint64_t first = std::min<std::uint64_t>(room, kLargestEntryBytes);
   if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
+      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
       !plan(live + room, count, kDictSizes - 1, half, kHalfFilledPercent)) {
     return Result::kDamaged;
   }
@@ -303,7 +313,7 @@ void Dict::divide_if_contended(Call& call, const Shard& shard, std::uint32_t has
 void Dict::shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits) {
   const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
   const std::uint32_t live = shard.live.load(std::memory_order_relaxed);
-  if (root.size == 0 || root.block == 0 || live > root.bytes() / 8) [[likely]]
+  if (root.size == 0 || root.block == 0 || live > root.bytes() / kEmptyPart) [[likely]]
     return;
   if (merge(call, hash_bits) == Result::kDone) return;
   Plan fits;

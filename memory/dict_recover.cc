@@ -1,4 +1,4 @@
-// What the manager does to a dict: after a death, when it frees blocks, when it traces references.
+// What the manager does to a dict: after a death, and when it frees blocks.
 // And the walk of `verify`. See dict.h; everything read here may be garbage.
 #include <algorithm>
 #include <string>
@@ -47,7 +47,7 @@ void Dict::recount(Shard& shard) const {
       ++used;
       if (seen == kSlotErased) continue;
       Entry entry;
-      if (!open_entry(block, slot_offset(seen), entry) ||
+      if (seen == kSlotReserved || !open_entry(block, slot_offset(seen), entry) ||
           ((shard_bits(hash_of(entry)) ^ index) & mask) != 0) {
         block.slot(i).store(kSlotErased);
         continue;
@@ -144,7 +144,7 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
       const std::uint32_t seen = entries.slot(i).load(std::memory_order_relaxed);
       Entry entry;
       StoredValue value;
-      if (seen > kSlotErased && open_entry(entries, slot_offset(seen), entry) &&
+      if (seen > kSlotReserved && open_entry(entries, slot_offset(seen), entry) &&
           entry.layout.large && open_value(entry, value) && value.block == block) {
         return true;
       }
@@ -153,28 +153,21 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
   return false;
 }
 
-// ---- references ----
-
-void Dict::for_each_with_references(absl::FunctionRef<void(const StoredValue&)> visit) const {
-  if (!has_references()) return;
-  std::uint64_t left = geometry_.file_bytes;
-  for_each_shard([&](Shard& shard, std::uint32_t index) {
-    const std::uint64_t root = shard.root.load();
-    Block block;
-    if (shard.depth.load() == 0 || shard.index.load() != index || !open_block(root, block) ||
-        !charge(root, left)) {
-      return;
+void Dict::for_each_block(const Shard& shard,
+                          absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const {
+  Block block;
+  if (!open_block(shard.root.load(), block)) return;
+  visit({.block = block.root.block, .bytes = block.bytes()},
+        shard_part(shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1)));
+  for (std::uint32_t i = 0; i < block.slots(); ++i) {
+    const std::uint32_t seen = block.slot(i).load();
+    Entry entry;
+    StoredValue value;
+    if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) && entry.layout.large &&
+        open_value(entry, value)) {
+      visit({.block = value.block, .bytes = value.bytes + 8}, value_part(hash_of(entry)));
     }
-    for (std::uint32_t i = 0; i < block.slots(); ++i) {
-      const std::uint32_t seen = block.slot(i).load();
-      Entry entry;
-      StoredValue value;
-      if (seen > kSlotErased && open_entry(block, slot_offset(seen), entry) &&
-          entry.layout.references && open_value(entry, value)) {
-        visit(value);
-      }
-    }
-  });
+  }
 }
 
 // ---- verify ----
@@ -218,7 +211,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     const std::uint32_t seen = block.slot(i).load();
     if (seen == 0) continue;
     ++used;
-    if (seen == kSlotErased) continue;
+    if (seen <= kSlotReserved) continue;
     Entry entry;
     StoredValue value;
     if (slot_offset(seen) < block.log() || !open_entry(block, slot_offset(seen), entry) ||

@@ -15,10 +15,6 @@ constexpr std::uint32_t kSlotsFullOf16 = 14;
 
 std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U); }
 
-void add_to(Word32& word, std::uint32_t by) {
-  word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 // ---- where the key is ----
@@ -33,7 +29,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
     for (std::uint32_t tagged = found.tagged; tagged != 0; tagged &= tagged - 1) {
       Word32& slot = bucket[__builtin_ctz(tagged)];
       const std::uint32_t seen = slot.load();
-      if (seen <= kSlotErased || slot_tag(seen) != tag) continue;
+      if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
       if (!open_entry(block, slot_offset(seen), spot.entry)) return false;
       if (!has_key(spot.entry, key)) continue;
       spot.slot = &slot;
@@ -180,13 +176,16 @@ void Dict::free_value(Caller& caller, std::uint64_t hash, const Garbage& garbage
 
 // ---- under the lock ----
 
+// Before the value is seen: who traces references must not pass the dict over.
+void Dict::note_references() {
+  Word32& sticky = descriptor().sticky;
+  const std::uint32_t seen = sticky.load(std::memory_order_relaxed);
+  if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
+}
+
 Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
                     const Spot& spot, Incoming& incoming, Garbage& garbage) {
-  if (incoming.value.references) {
-    Word32& sticky = descriptor().sticky;
-    const std::uint32_t seen = sticky.load(std::memory_order_relaxed);
-    if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
-  }
+  if (incoming.value.references) note_references();
   const bool found = spot.seen != 0;
   if (found && replace_word(shard, spot, incoming)) return Result::kDone;
   touch(shard);
@@ -274,7 +273,7 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
       free_value(call.caller, key.hash, garbage);
     if (result == Result::kExhausted) {
       const std::uint32_t need = entry_bytes(key.bytes, room_for(incoming.bytes()));
-      result = make_room(call, shard_bits(key.hash), need);
+      result = make_room(call, shard_bits(key.hash), need, 1);
       if (result != Result::kDone) return result;
       shard = nullptr;
       continue;

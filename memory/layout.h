@@ -108,7 +108,7 @@ struct Geometry {
 //   64 -------------------------------------------------------+
 //   | closed | 0 ...                                          |
 //   128 ------------------------------------------------------+
-//   | quota  | used   | highest| hint of chunks | 4 hints of cells |
+//   | quota  | used   | highest| hint of chunks | 4 hints of cells | transactions | 0
 //   +---------------------------------------------------------+  192
 struct ArenaHeader {
   std::uint64_t magic;
@@ -129,7 +129,8 @@ struct ArenaHeader {
   Word32 highest_chunk;  // one past the last that was ever used
   Word32 chunk_hint;
   Word32 cell_hints[4];  // by size of the cell
-  std::uint32_t reserved_4[6];
+  Word64 transactions;   // how many were ever begun
+  std::uint32_t reserved_4[4];
 };
 
 inline constexpr std::uint64_t kFeaturesIncompat = 0;
@@ -150,6 +151,7 @@ static_assert(offsetof(ArenaHeader, used_chunks) == 136);
 static_assert(offsetof(ArenaHeader, highest_chunk) == 144);
 static_assert(offsetof(ArenaHeader, chunk_hint) == 148);
 static_assert(offsetof(ArenaHeader, cell_hints) == 152);
+static_assert(offsetof(ArenaHeader, transactions) == 168);
 static_assert(sizeof(ArenaHeader) == 192);
 
 // ---- descriptor: one object ----
@@ -158,8 +160,8 @@ static_assert(sizeof(ArenaHeader) == 192);
 //   +--------+--------+--------+--------+--------+--------+
 //   | id     | lock   | depth  | token  |abandond| event  |   who waits, locks
 //   +--------+--------+--------+--------+--------+--------+
-//   | parameter       | block           | recov'd| conten.| kind, flags, 0
-//   32                40                48       52       56
+//   | parameter       | block           | recov'd| conten.| kind, flags | referred
+//   32                40                48       52       56            60
 //   64 ---------------------------------------------------+
 //   | value  | hint   | 0                                 |   what readers read
 //   128 --------------------------------------------------+
@@ -170,7 +172,7 @@ static_assert(sizeof(ArenaHeader) == 192);
 //
 // lock      { owner: slot 16, thread 14 | watched | waiters }; all 0: free
 // event     { sequence 30 | watched | waiters }: an eventcount
-// parameter permits, parties, sharers, waiters (how many cells), or bytes of the value or array
+// parameter permits, parties, sharers, waiters (cells), or bytes of the value, array or key
 // block     offset of the object's memory in the arena, 0: none
 // cells     uint16 {slot} of a semaphore's permits and a barrier's parties;
 //           uint32 {slot 16 | count 16} of a SharedLock's holders;
@@ -190,7 +192,7 @@ struct Descriptor {
   Word32 contended;   // calls that had to sleep
   Word16 kind;
   Word16 flags;
-  std::uint32_t reserved;
+  Word32 referred;  // 1: some value has referred to the object, and may still
   Word64 value;
   Word32 hint;
   std::uint32_t reserved_2[13];
@@ -214,6 +216,7 @@ static_assert(offsetof(Descriptor, recoveries) == 48);
 static_assert(offsetof(Descriptor, contended) == 52);
 static_assert(offsetof(Descriptor, kind) == 56);
 static_assert(offsetof(Descriptor, flags) == 58);
+static_assert(offsetof(Descriptor, referred) == 60);
 static_assert(offsetof(Descriptor, value) == 64);
 static_assert(offsetof(Descriptor, hint) == 72);
 static_assert(offsetof(Descriptor, cells16) == 128);

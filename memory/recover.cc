@@ -74,6 +74,7 @@ namespace {
 
 // A container is laid empty: no block until somebody puts something.
 void lay_container(Descriptor& descriptor, const NewObject& object) {
+  if (object.kind == ObjectKind::kList) return;  // all of it is 0 already
   auto& dict = reinterpret_cast<DictDescriptor&>(descriptor);
   std::memset(reinterpret_cast<std::byte*>(&descriptor) + offsetof(DictDescriptor, seed), 0,
               kDescriptorBytes - offsetof(DictDescriptor, seed));
@@ -101,6 +102,7 @@ void lay_object(std::byte* arena, const NewObject& object) {
   d.contended.store(0);
   d.kind.store(static_cast<std::uint16_t>(object.kind));
   d.flags.store(object.flags);
+  d.referred.store(0);
   d.value.store(0);
   d.hint.store(0);
   for (Word64& word : d.words) word.store(0);
@@ -136,7 +138,7 @@ void recover_object(const ObjectView& object, Caller& manager, std::uint16_t slo
       break;
     case ObjectKind::kCondition:
       recover_lock(d, slot, 1);
-      recover_condition(object, manager, slot);
+      recover_condition(object, manager, slot, died);
       break;
     case ObjectKind::kCell:
       recover_cell(object, slot);

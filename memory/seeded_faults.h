@@ -46,17 +46,30 @@ enum class Fault {
   kClaimIgnoresClosing,    // a cell is claimed without a second look at its chunk
   kDirtyBlockGiven,        // a block that was used before is not zeroed
 
+  // List.
+  kListCountFirst,         // an append publishes the count before the element
+  kListTailForgotten,      // a leaf's tail does not go on behind a new record
+  kListLeafUnbuilt,        // a larger leaf is published before the elements are in it
+  kListRootUnbuilt,        // a list that is built anew is published before it is built
+  kListNotesLate,          // what is replaced is noted after the root was stored
+  kListReplacedForgotten,  // recovery does not free what was replaced
+  kListFreesReached,       // recovery frees large values that the list still has
+  kListFreedTooSoon,       // `freed` is set before the large values are freed
+  kListOldValueKept,       // a large value that is overwritten is not given back
+
   // Dict.
-  kTailAfterSlot,      // the end of the log is moved only when the entry is visible
-  kNoRecount,          // derived fields of a dead writer's shard stay as they are
-  kHalfSplitStays,     // a shard that a dead writer was splitting off stays
-  kOldBlockForgotten,  // a block that was replaced is not freed
-  kEraseLeavesGap,     // a slot that others were looked for past becomes empty
-  kSlotBeforeEntry,    // the slot names an entry before it is written
-  kNotRetired,         // a block goes out of the root word without an intent
-  kSplitRootFirst,     // the lower half is published while the shard is still all of it
-  kMergeDepthFirst,    // the lower shard has the upper one's hashes before its entries
-  kValuesNotReached,   // recovery does not see that an entry names a value's block
+  kTailAfterSlot,       // the end of the log is moved only when the entry is visible
+  kNoRecount,           // derived fields of a dead writer's shard stay as they are
+  kHalfSplitStays,      // a shard that a dead writer was splitting off stays
+  kOldBlockForgotten,   // a block that was replaced is not freed
+  kApplyBeforeCommit,   // a transaction's stores are made before it is committed
+  kCommittedForgotten,  // a dead process's committed transaction is not finished
+  kEraseLeavesGap,      // a slot that others were looked for past becomes empty
+  kSlotBeforeEntry,     // the slot names an entry before it is written
+  kNotRetired,          // a block goes out of the root word without an intent
+  kSplitRootFirst,      // the lower half is published while the shard is still all of it
+  kMergeDepthFirst,     // the lower shard has the upper one's hashes before its entries
+  kValuesNotReached,    // recovery does not see that an entry names a value's block
 };
 
 SHOAL_VARIANT_BEGIN

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <type_traits>
 
 #include "memory/layout.h"
@@ -42,6 +43,14 @@ enum class Purpose : std::uint32_t {
   kChange = 8,  // of a cell
 };
 
+// As tools and the log say it. Of an unknown number, too.
+constexpr const char* purpose_name(Purpose purpose) {
+  constexpr const char* kNames[] = {"unknown", "lock",         "shared",  "readers", "permit",
+                                    "event",   "notification", "barrier", "change"};
+  const auto number = static_cast<std::uint32_t>(purpose);
+  return kNames[number < std::size(kNames) ? number : 0];
+}
+
 //   0         8         16    20        24        32        40     48     56
 //   +---------+---------+-----+---------+---------+---------+------+------+---
 //   | waiting | since   | tid | purpose | intent  | for     | pin  | tx   | intent 1
@@ -54,8 +63,8 @@ struct ThreadRecord {
   Word64 since_ns;  // CLOCK_MONOTONIC
   Word32 tid;       // as the process sees it; 0: the record is free
   Word32 purpose;
-  Word64 intent;      // intent 0: a block being claimed or given back (layout.h); 0: none
-  Word64 intent_for;  // for which object, and which of the intents give back
+  Word64 intent;       // intent 0: a block being claimed or given back (layout.h); 0: none
+  Word64 intent_for;   // for which object, and which of the intents give back
   Word64 pin;          // a block that a view without a copy shows
   Word64 transaction;  // offset of the record of the one that it is making; 0: none
   Word64 intent_1;

@@ -16,8 +16,8 @@
 //  unlock, free what was given back, free the record
 //
 // Memory order: marks come before the commit, the commit before the stores, the stores before the
-// marks go. So who has seen anything of a transaction finds, in every shard of it, either the mark and the
-// commit, or the store.
+// marks go. So who has seen anything of a transaction finds, in every shard of it, either the mark
+// and the commit, or the store.
 //
 // What if a process dies here? Recovery of its threads (recover_transaction, before intents and
 // locks): committed: the stores are made, once more or for the first time, under the locks that
@@ -32,7 +32,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -97,19 +97,28 @@ class Transaction {
   struct Locked {
     Dict* dict = nullptr;
     Shard* shard = nullptr;
-    bool changed = false;
+    std::uint32_t tail = 0;  // of its log, before anything was prepared
+    // What it has no room for.
+    std::uint64_t missing_bytes = 0;
+    std::uint64_t missing_entries = 0;
+    std::uint32_t hash_bits = 0;
   };
 
   Result begin(Call& call, Dict& dict, std::uint64_t publishes, std::uint64_t blocks);
   void end(Call& call);
   Result try_commit(Call& call, const std::vector<TransactionChange>& changes,
-                    const std::vector<ShardSeen>& reads, Prepared& failed);
+                    const std::vector<ShardSeen>& reads);
+  [[nodiscard]] bool still_true(const Call& call, const std::vector<ShardSeen>& reads) const;
+  [[nodiscard]] std::uint32_t taken_only() const;
+  Locked& locked(const Shard* shard);
   Result bring_in(Call& call, const TransactionChange& change, Dict::Incoming& incoming);
   Result lock_all(Call& call);
   void unlock_all(Call& call);
   Result prepare_all(Call& call, const std::vector<TransactionChange>& changes,
-                     std::vector<Prepared>& prepared, std::size_t& full);
+                     std::vector<Prepared>& prepared);
   void make_all(Call& call);
+  void apply(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& stores) const;
+  void finish(Call& call);
   void publish(std::uint64_t offset, bool wide, std::uint64_t value);
   void list_block(const Dict::Garbage& block, const BlockFor& block_for, std::uint64_t what);
 

@@ -2,13 +2,14 @@
 // blocks that come and go with them. It lies in a block of the arena that the thread's record names
 // (ThreadRecord::transaction) for as long as there is one. The algorithms: transaction.h.
 //
-//   0        8       12      16       24       32
-//   +--------+-------+-------+--------+--------+-----------------+----------------+
-//   | state  | pub-  |blocks | bytes  | object | publishes       | blocks         |
-//   |        | lishes|       |        |        | 16 bytes each   | 32 bytes each  |
-//   +--------+-------+-------+--------+--------+-----------------+----------------+
+//   0        8       12      16      20       24       32       40
+//   +--------+-------+-------+-------+--------+--------+--------+-------------+-----------+
+//   | state  | pub-  | room  |blocks | 0      | bytes  | object | publishes   | blocks    |
+//   |        | lishes| for   |       |        |        |        | 16 B each   | 32 B each |
+//   +--------+-------+-------+-------+--------+--------+--------+-------------+-----------+
 //
-// state    { number 62 | done | committed }; both bits 0: open, and nothing of it counts. One number
+// state    { number 62 | done | committed }; both bits 0: open, and nothing of it counts. One
+// number
 //          is never used twice in an arena, so who finds the same state has seen one transaction.
 // bytes    of the block that the record lies in
 // object   for which that block was allocated
@@ -29,7 +30,9 @@ SHOAL_VARIANT_BEGIN
 struct TransactionRecord {
   Word64 state;
   Word32 publishes;
+  Word32 publishes_max;
   Word32 blocks;
+  std::uint32_t reserved;
   Word64 bytes;
   Word64 object;
 };
@@ -54,11 +57,12 @@ inline constexpr std::uint64_t kBlockTaken = std::uint64_t{1} << 32;
 inline constexpr std::uint64_t kBlockGivenBack = std::uint64_t{2} << 32;
 
 static_assert(std::is_standard_layout_v<TransactionRecord>);
-static_assert(sizeof(TransactionRecord) == 32);
+static_assert(sizeof(TransactionRecord) == 40);
 static_assert(offsetof(TransactionRecord, publishes) == 8);
-static_assert(offsetof(TransactionRecord, blocks) == 12);
-static_assert(offsetof(TransactionRecord, bytes) == 16);
-static_assert(offsetof(TransactionRecord, object) == 24);
+static_assert(offsetof(TransactionRecord, publishes_max) == 12);
+static_assert(offsetof(TransactionRecord, blocks) == 16);
+static_assert(offsetof(TransactionRecord, bytes) == 24);
+static_assert(offsetof(TransactionRecord, object) == 32);
 static_assert(sizeof(TransactionPublish) == 16 && sizeof(TransactionBlock) == 32);
 
 SHOAL_VARIANT_END

@@ -1,4 +1,5 @@
-// Equality of Values where a look at two words does not tell. See shoal/value.h.
+// Equality of Values where a look at two words does not tell (shoal/value.h), and their order
+// (value_parts.h).
 //
 // Sets and maps are equal whatever their order: both sides are sorted, which stays quick with any
 // content, where a hash table could be made slow by whoever wrote it.
@@ -149,7 +150,25 @@ bool equal_values(const Value& a, const Value& b, int depth) {
   });
 }
 
+std::optional<int> order_like_python(const Value& a, const Value& b, int depth) {
+  if (is_number(a) && is_number(b)) return order_numbers(a, b);
+  if (a.kind() != b.kind()) return std::nullopt;
+  if (a.is_string() || a.is_bytes()) return order_values(a, b, 0);
+  if ((!a.is_list() && !a.is_tuple()) || depth == 0) return std::nullopt;
+  const auto left = a.items();
+  const auto right = b.items();
+  const auto [x, y] = std::ranges::mismatch(left, right, [&](const Value& one, const Value& other) {
+    return equal_values(one, other, depth - 1);
+  });
+  if (x != left.end() && y != right.end()) return order_like_python(*x, *y, depth - 1);
+  return order(left.size() <=> right.size());
+}
+
 }  // namespace
+
+std::optional<int> internal::python_order(const Value& a, const Value& b) {
+  return order_like_python(a, b, Value::kDepthMax);
+}
 
 bool Value::equal(const Value& a, const Value& b) { return equal_values(a, b, kDepthMax); }
 

@@ -10,6 +10,7 @@
 // The bytes may be shared, and hostile: the count is loaded once and compared with the size.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -57,5 +58,36 @@ bool references_in(std::uint8_t kind, const std::byte* bytes, std::size_t size, 
   for (std::size_t i = 0; i < table->count; ++i) visit((*table)[i]);
   return true;
 }
+
+// How far a walk over all references in a container has come; at first: nowhere.
+struct ReferenceWalk {
+  std::uint32_t position = 0;  // what the container goes through its parts by
+  std::uint32_t slot = 0;      // in this part
+  std::uint64_t id = 0;        // of those in this value
+  std::uint64_t root = 0;      // the root word, as it was when the first slot was looked at
+  std::uint32_t tries = 0;     // how often it had changed meanwhile
+
+  // After so many the container is given up.
+  static constexpr std::uint32_t kTriesMax = 1000;
+  // Of one turn: after each try in vain the next is twice as long, up to this.
+  static constexpr std::uint32_t kStepsMax = 1 << 16;
+  [[nodiscard]] std::uint32_t steps(std::uint32_t wanted) const {
+    if (tries == 0) return wanted;
+    return std::max(wanted, std::min(kStepsMax, 64U << std::min(tries, 10U)));
+  }
+};
+
+// Of what may be looked at. False: there is not so much left.
+inline bool take_bytes(std::uint64_t bytes, std::uint64_t& left) {
+  if (bytes > left) return false;
+  left -= bytes;
+  return true;
+}
+
+enum class [[nodiscard]] Walked : std::uint8_t{
+    kMore,
+    kOver,  // also of a container that is damaged: nobody finds anything there
+    kLost,  // it changes too often, or has more than there can be: some references were not met
+};
 
 }  // namespace shoal::memory

@@ -186,8 +186,8 @@ struct Create {
   # Of kinds that live in the arena.
   parameter @10 :UInt64;           # what it means follows from the kind: memory/layout.h
   flags @11 :UInt16;
-  fingerprint @12 :Text;           # of the type of a cell's value, or an array's elements
-  elementBytes @13 :UInt32;        # of an array
+  fingerprint @12 :Text;           # of the types of values, elements, keys and values
+  elementBytes @13 :UInt32;        # of an array's element, a typed dict's value
   initial @14 :Data;               # a cell's value
 }
 
@@ -195,6 +195,7 @@ struct Open {
   union {
     name @0 :Text;
     token @1 :Text;
+    object @5 :UInt64;             # id, as in a value that refers to it
   }
   kind @2 :Kind;                   # unknown: any
   access @3 :Access;
@@ -297,6 +298,7 @@ struct Object {
   fingerprint @20 :Text;
   elementBytes @21 :UInt32;
   block @22 :UInt64;
+  referred @23 :Bool;              # some value has referred to it, and may still
 }
 
 struct Holders {

@@ -43,6 +43,7 @@ inline constexpr std::uint32_t kPartiesMax = 0xffff;
 inline constexpr std::uint32_t kSharersMax = kSessionsMax;  // processes that read at once
 inline constexpr std::uint32_t kWaitersMax = 4'096;         // threads in one condition
 inline constexpr std::uint64_t kCellBytesMax = std::uint64_t{16} << 10;
+inline constexpr std::uint64_t kArrayBytesMax = std::uint64_t{64} << 30;  // as an arena's memory
 
 // ---- values and keys of dicts and lists, encoded ----
 inline constexpr std::size_t kValueBytesMax = std::size_t{1} << 30;

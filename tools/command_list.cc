@@ -24,13 +24,46 @@ constexpr std::string_view kDumpDetails =
     "  \"text\"           string\n"
     "  {\"bytes\":\"AP8=\"}  bytes, in base64\n"
     "\n"
+    "A Dict or a Namespace: the same, one [key,value] a line; lists, tuples, sets, maps and so on "
+    "as\n"
+    "docs/format.md has them, in \"Values in JSON\". A TypedDict, too, by its types.\n"
+    "\n"
     "A Cell or an Array: the same, each value by its \"type\", which the first line names; values "
     "of\n"
     "types that are not numbers, bool or arrays of these as bytes. What only waits and locks has "
     "no\n"
     "contents.";
 
+constexpr Flag kKeyJson = {"--key-json", "", "KEY is JSON, not text"};
+
+constexpr std::string_view kSetDetails =
+    "KEY is as get has it. VALUE is JSON, as dump writes it: 42, '\"text\"', '[1,2.5,null]'; with\n"
+    "--text it is taken for text as it is. A value that is there is replaced.";
+
+constexpr std::string_view kLoadDetails =
+    "Reads from stdin what dump wrote of a Dict, a Namespace or a TypedDict, and makes a new "
+    "object "
+    "of\n"
+    "it: NAME must not be in use. If a line is wrong, no object is made. Lines without the first, "
+    "which\n"
+    "says the kind, need --kind; so does a Dict that is to become a Namespace, or the other way "
+    "round.\n"
+    "An empty one: shoalctl load-object NAME --kind dict </dev/null";
+
+constexpr std::string_view kVerifyDetails =
+    "Dicts, TypedDicts and Namespaces: NAME, or all that have a name in the arena. Attaches for "
+    "reading\n"
+    "only, takes no lock, and keeps nobody from writing. The exit status is 4 if one is damaged.";
+
 constexpr std::string_view kGetDetails =
+    "A Dict, Namespace or TypedDict: its entries, or the value of KEY, which is text unless "
+    "--key-json\n"
+    "says that it is JSON: 42, '{\"tuple\":[1,2]}'. Keys of a TypedDict are of its type: a number, "
+    "text\n"
+    "for u8[N], else hexadecimal digits. With --json: "
+    "{\"entries\":[{\"key\":...,\"value\":...},...]}, "
+    "or\n"
+    "{\"value\":...}.\n"
     "A ShareableList: its elements, or the one at INDEX (-1 is the last). A SharedMemory: its "
     "size\n"
     "and its first 256 bytes. With --json: {\"values\":[...]}, {\"value\":...}, or {\"bytes\":...} "
@@ -76,12 +109,13 @@ std::span<const Flag> global_flags() {
 }
 
 std::span<const Command> commands() {
-  static const std::array<Command, 21> kCommands = {{
+  static const std::array<Command, 24> kCommands = {{
       {"ls",
        "[PREFIX] [--unnamed]",
        "list the objects of an arena",
        "",
-       {{"--unnamed", "", "instead those without a name: anonymous, or unlinked while in use"}},
+       {{"--unnamed", "",
+         "instead those without a name: in use, or in a container as a reference"}},
        0,
        1,
        list_objects},
@@ -93,7 +127,22 @@ std::span<const Command> commands() {
        0,
        1,
        stat_object},
-      {"get", "NAME [INDEX]", "show what is in an object", kGetDetails, {}, 1, 2, get},
+      {"get",
+       "NAME [KEY | INDEX] [--key-json]",
+       "show what is in an object",
+       kGetDetails,
+       {{kKeyJson}},
+       1,
+       2,
+       get},
+      {"set",
+       "NAME KEY VALUE [--key-json] [--text]",
+       "put a value under a key of a Dict, a Namespace or a TypedDict",
+       kSetDetails,
+       {{kKeyJson}, {"--text", "", "VALUE is text, not JSON"}},
+       3,
+       3,
+       set_entry},
       {"dump",
        "NAME [--hex]",
        "write all of an object to stdout",
@@ -102,6 +151,14 @@ std::span<const Command> commands() {
        1,
        1,
        dump},
+      {"load-object",
+       "NAME [--kind KIND]",
+       "make an object of what dump wrote, from stdin",
+       kLoadDetails,
+       {{"--kind", "KIND", "dict or namespace: make that of it"}},
+       1,
+       1,
+       load_object},
       {"rm",
        "NAME...",
        "unlink objects: the name goes now, the memory with its last attachment",
@@ -120,6 +177,14 @@ std::span<const Command> commands() {
        0,
        0,
        list_clients},
+      {"verify",
+       "[NAME]",
+       "walk over the structure of dicts and say whether it is sound",
+       kVerifyDetails,
+       {},
+       0,
+       1,
+       verify},
       {"locks",
        "",
        "show every object that is held or waited for, and by whom",

@@ -15,6 +15,15 @@ int remove_objects(const Invocation& asked);
 int get(const Invocation& asked);
 int dump(const Invocation& asked);
 
+// entry_commands.cc
+int set_entry(const Invocation& asked);
+
+// load.cc
+int load_object(const Invocation& asked);
+
+// verify.cc
+int verify(const Invocation& asked);
+
 // manager.cc
 int list_clients(const Invocation& asked);
 int list_limits(const Invocation& asked);

@@ -13,6 +13,8 @@
 #include "tools/arena_contents.h"
 #include "tools/command_list.h"
 #include "tools/connect.h"
+#include "tools/entries.h"
+#include "tools/entry_commands.h"
 #include "tools/format.h"
 #include "tools/json.h"
 #include "tools/object_state.h"
@@ -173,14 +175,17 @@ int dump_memory(const Invocation& asked, const Opened& opened) {
 
 int get(const Invocation& asked) {
   const bool one = asked.operands.size() == 2;
-  const auto index = parse_integer(one ? asked.operands[1] : "0");
-  if (!index) {
-    return fail_usage(asked, absl::StrCat("not an index: ", escaped(asked.operands[1])));
-  }
   const auto client = connect(asked);
   if (!client.ok()) return fail(client.status());
   auto stat = client->stat(asked.operands[0]);
   if (!stat.ok()) return fail(stat.status());
+  if (has_entries(stat->object.kind)) return get_entries(asked, *client, stat->object);
+  const auto index = parse_integer(one ? asked.operands[1] : "0");
+  if (!index || asked.has("--key-json")) {
+    return fail_usage(asked, absl::StrCat(escaped(stat->object.name), " is a ",
+                                          std::string(kind_name(stat->object.kind)),
+                                          ", whose elements have an index, not a key"));
+  }
   if (lives_in_arena(stat->object.kind)) {
     return get_in_arena(asked, *client, stat->object, one ? index : std::nullopt);
   }
@@ -205,6 +210,7 @@ int dump(const Invocation& asked) {
   if (!client.ok()) return fail(client.status());
   auto stat = client->stat(asked.operands[0]);
   if (!stat.ok()) return fail(stat.status());
+  if (has_entries(stat->object.kind)) return dump_entries(asked, *client, stat->object);
   if (lives_in_arena(stat->object.kind)) return dump_in_arena(asked, *client, stat->object);
   const auto opened = open(*client, std::move(stat->object));
   if (!opened.ok()) return fail(opened.status());

@@ -47,6 +47,9 @@ std::pair<std::string, std::string> shape(const ObjectInfo& object) {
       return {"type", absl::StrCat(escaped(object.fingerprint), ", ", n, " bytes")};
     case Kind::kArray:
       return {"type", absl::StrCat(elements(object), " of ", escaped(object.fingerprint))};
+    case Kind::kTypedDict:
+      return {"types", absl::StrCat(escaped(object.fingerprint), "; ", n, " and ",
+                                    object.element_bytes, " bytes")};
     default:
       return {};
   }
@@ -54,7 +57,8 @@ std::pair<std::string, std::string> shape(const ObjectInfo& object) {
 
 }  // namespace
 
-bool lives_in_arena(Kind kind) { return kind >= Kind::kLock && kind <= Kind::kArray; }
+bool lives_in_arena(Kind kind) { return kind >= Kind::kLock && kind <= Kind::kNamespace; }
+bool is_container(Kind kind) { return kind >= Kind::kDict && kind <= Kind::kNamespace; }
 
 std::optional<LockSeen> state_of(const Client& client, const ObjectInfo& object) {
   const auto manager = Admin(client).manager();
@@ -91,6 +95,11 @@ void add_shape(Json& json, const ObjectInfo& object) {
       json["type"] = object.fingerprint;
       json["elements"] = json_integer(elements(object));
       break;
+    case Kind::kTypedDict:
+      json["type"] = object.fingerprint;
+      json["key_size"] = json_integer(object.parameter);
+      json["value_size"] = json_integer(std::uint64_t{object.element_bytes});
+      break;
     default:
       break;
   }
@@ -99,6 +108,7 @@ void add_shape(Json& json, const ObjectInfo& object) {
 void add_rows(Table& table, const ObjectInfo& object, const std::optional<LockSeen>& state) {
   auto [what, text] = shape(object);
   if (!what.empty()) table.add({std::move(what), std::move(text)});
+  if (is_container(object.kind)) return;
   if (!state) {
     table.add({"state", "not to be seen: no process that has it may be looked into"});
     return;

@@ -1,4 +1,4 @@
-// ls, stat, rm: objects from outside. Never attaches to one.
+// ls, stat, rm: objects from outside. Attaches, for reading, only where stat looks into a dict.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -10,6 +10,8 @@
 
 #include "tools/command_list.h"
 #include "tools/connect.h"
+#include "tools/dict_state.h"
+#include "tools/entries.h"
 #include "tools/format.h"
 #include "tools/json.h"
 #include "tools/object_state.h"
@@ -32,6 +34,7 @@ void add_json(Json& json, const ObjectInfo& object) {
   json["references"] = object.references;
   json["sessions"] = object.sessions;
   json["tokens"] = object.tokens;
+  json["referred"] = object.referred;
   json["sealable"] = object.sealable;
   json["sealed"] = object.sealed;
   json["sparse"] = object.sparse;
@@ -86,10 +89,17 @@ std::string references_text(const ObjectInfo& object) {
     absl::StrAppend(&out, " and ", object.tokens, object.tokens == 1 ? " token" : " tokens",
                     " not taken yet");
   }
+  if (object.referred) absl::StrAppend(&out, "; and perhaps values in containers");
   return out;
 }
 
-std::string object_text(const ObjectInfo& object, const std::optional<LockSeen>& state) {
+// What is in an object now, as far as its kind has any of it.
+struct State {
+  std::optional<LockSeen> lock;
+  std::optional<DictStatistics> dict;
+};
+
+std::string object_text(const ObjectInfo& object, const State& state) {
   std::vector<std::string> traits;
   if (object.sealed) traits.emplace_back("sealed");
   if (object.sealable && !object.sealed) traits.emplace_back("sealable");
@@ -113,7 +123,8 @@ std::string object_text(const ObjectInfo& object, const std::optional<LockSeen>&
       {"created", absl::StrCat(age_text(object.created), " by pid ", object.creator_pid, ", uid ",
                                user_text(object.creator_uid), ", at ", time_text(object.created))});
   table.add({"references", references_text(object)});
-  if (lives_in_arena(object.kind)) add_rows(table, object, state);
+  if (lives_in_arena(object.kind)) add_rows(table, object, state.lock);
+  if (state.dict) add_rows(table, *state.dict);
   return table.text().substr(1);
 }
 
@@ -163,26 +174,36 @@ int stat_object(const Invocation& asked) {
   std::ranges::sort(stat->holders, {},
                     [](const Holder& h) { return std::pair(h.since, h.session); });
 
-  const bool in_arena = lives_in_arena(stat->object.kind);
-  const auto state = in_arena ? state_of(*client, stat->object) : std::nullopt;
+  State state;
+  absl::Status looked;
+  // What has no name cannot be opened.
+  if (has_entries(stat->object.kind) && !stat->object.name.empty()) {
+    const auto found = verify_entries(*client, stat->object);
+    if (found.ok()) state.dict = *found;
+    looked = found.status();
+  } else if (lives_in_arena(stat->object.kind) && !is_container(stat->object.kind)) {
+    state.lock = state_of(*client, stat->object);
+  }
+  const int status = looked.ok() ? kDone : fail(looked);
   if (asked.json()) {
     Json json = json_answer();
     add_json(json, stat->object);
-    if (state) add_json(json, *state);
+    if (state.lock) add_json(json, *state.lock);
+    if (state.dict) add_json(json, *state.dict);
     Json& holders = json["holders"] = Json::array();
     for (const Holder& holder : stat->holders) holders.push_back(holder_json(holder));
     json["holders_left_out"] = stat->holders_left_out;
     print_json(json);
-    return kDone;
+    return status;
   }
-  print(object_text(stat->object, state) + waiters_text(state));
+  print(object_text(stat->object, state) + waiters_text(state.lock));
   if (stat->holders.empty()) {
     print("\nheld by no process\n");
-    return kDone;
+    return status;
   }
   print("\nheld by\n" + holders_table(stat->holders));
   if (stat->holders_left_out > 0) print(absl::StrCat("and ", stat->holders_left_out, " more\n"));
-  return kDone;
+  return status;
 }
 
 int remove_objects(const Invocation& asked) {

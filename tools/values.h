@@ -1,7 +1,10 @@
-// A shoal::Value in the three forms that shoalctl writes.
+// A shoal::Value in the forms that shoalctl writes, and read back. docs/format.md, section "Values
+// in JSON", is the form.
 #pragma once
 
 #include <string>
+
+#include "absl/status/statusor.h"
 
 #include <shoal/value.h>
 
@@ -9,11 +12,15 @@
 
 namespace shoal::tools {
 
-// For programs that want the value: beyond JSON's exact numbers it becomes text, its type is lost.
+// For programs that want the value: integers and doubles beyond what JSON says become text, so that
+// they are no longer told from strings. All else as value_dump() has it.
 Json value_json(const Value& value);
 
-// For loading back: the type is kept. `shoalctl help dump` says how.
+// For loading back: no two values look the same.
 Json value_dump(const Value& value);
+
+// What value_dump() wrote, or a person. INVALID_ARGUMENT: the message says what is wrong where.
+absl::StatusOr<Value> value_from_json(const Json& json);
 
 // For people, in a table: text in quotes.
 std::string value_text(const Value& value);

@@ -14,7 +14,7 @@
 
 namespace reference {
 
-ForkedServer::ForkedServer(void (*serve)(int socket)) {
+ForkedServer::ForkedServer(const std::function<void(int socket)>& serve) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     give_up("socketpair", std::strerror(errno));

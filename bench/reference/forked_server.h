@@ -5,13 +5,14 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <functional>
 
 namespace reference {
 
 class ForkedServer {
  public:
   // Forks a process that runs serve(socket) and exits when it returns.
-  explicit ForkedServer(void (*serve)(int socket));
+  explicit ForkedServer(const std::function<void(int socket)>& serve);
   ForkedServer(const ForkedServer&) = delete;
   ForkedServer& operator=(const ForkedServer&) = delete;
   ~ForkedServer();

@@ -42,11 +42,11 @@ inline const std::array<std::uint64_t, kListRound / 4>& packed_indices() {
   return words;
 }
 
-// Calls step(i, index) for each operation of a round.
+// Calls step(i, index) for each operation of a round of so many, a multiple of four.
 template <typename Step>
-inline void list_round(Step step) {
-  std::size_t i = 0;
-  for (std::uint64_t word : packed_indices()) {
+inline void list_round(Step step, std::size_t operations = kListRound) {
+  for (std::size_t i = 0; i < operations;) {
+    std::uint64_t word = packed_indices()[i / 4];
     for (int part = 0; part < 4; ++part, ++i, word >>= 16) step(i, word & 0xffff);
   }
 }

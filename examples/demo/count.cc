@@ -1,6 +1,9 @@
 // See count.h.
 #include "examples/demo/count.h"
 
+#include <algorithm>
+#include <string>
+
 namespace demo {
 namespace {
 
@@ -36,13 +39,30 @@ void Counter::add(std::span<const std::byte> piece) {
   in_word_ = in_word;
 }
 
-bool Counter::ends_in_word(std::span<const std::byte> text) {
+bool ends_in_word(std::span<const std::byte> text) {
   for (auto at = text.rbegin(); at != text.rend(); ++at) {
     const auto c = static_cast<unsigned char>(*at);
     if (separates(c)) return false;
     if (begins_word(c)) return true;
   }
   return false;
+}
+
+void add_words(std::span<const std::byte> text, std::size_t begin, std::size_t end,
+               WordCounts& counts) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto word_end = [&](std::size_t i, std::size_t limit) {
+    while (i < limit && !separates(at(i))) ++i;
+    return i;
+  };
+  std::size_t i = ends_in_word(text.first(begin)) ? word_end(begin, end) : begin;
+  for (; i < end; ++i) {
+    if (!begins_word(at(i))) continue;
+    const std::size_t word = i;
+    i = word_end(word, std::min(text.size(), word + kWordBytesMax));
+    ++counts[std::string(reinterpret_cast<const char*>(text.data()) + word, i - word)];
+    i = word_end(i, end);
+  }
 }
 
 }  // namespace demo

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 
 #include "examples/demo/interrupt.h"
+#include "examples/demo/words.h"
 #include "examples/demo/worker.h"
 
 namespace demo {
@@ -51,6 +52,8 @@ absl::StatusOr<Counts> Job::run(int file, std::uint64_t size) {
   if (status.ok()) status = watch();
   if (!status.ok()) return status;
   absl::StatusOr<Counts> counts = total();
+  if (!counts.ok()) return counts.status();
+  if (status = compare_words(*counts); !status.ok()) return status;
   if (status = unlink(); !status.ok()) return status;
   return counts;
 }
@@ -69,7 +72,16 @@ absl::Status Job::load(int file, std::uint64_t size) {
   if (!counts.ok()) return counts.status();
   counts_ = *std::move(counts);
   std::cout << "made ShareableList \"" << kCountsName << "\" for the counts of " << kWorkers
-            << " workers" << std::endl;
+            << " workers\n";
+
+  auto words = client_.create<shoal::Dict>(kWordsName);
+  if (!words.ok()) return words.status();
+  words_ = *std::move(words);
+  auto slices = client_.create<shoal::Dict>(kSlicesName);
+  if (!slices.ok()) return slices.status();
+  slices_ = *std::move(slices);
+  std::cout << "made Dict \"" << kWordsName << "\" for the words, and Dict \"" << kSlicesName
+            << "\" for the slices that are in it" << std::endl;
   return absl::OkStatus();
 }
 
@@ -130,8 +142,8 @@ absl::Status Job::kill_victim() {
   const absl::StatusOr<std::int64_t> bytes = read(kVictim, kProgress);
   if (!bytes.ok()) return bytes.status();
   std::cout << "\nworker " << kVictim << " has counted " << *bytes
-            << " bytes of its slice, and holds"
-            << " both objects:\n";
+            << " bytes of its slice, is in the transaction that adds their words, and holds all"
+            << " objects:\n";
   if (absl::Status status = shoalctl({"stat", kTextName}); !status.ok()) return status;
   for (const char* name : {kTextName, kCountsName}) {
     const absl::StatusOr<bool> held = holds(name, pid);
@@ -208,6 +220,9 @@ absl::Status Job::show_progress() {
     absl::StrAppend(&line, "  ", i, " [", std::string(static_cast<std::size_t>(eighths), '#'),
                     std::string(static_cast<std::size_t>(8 - eighths), '.'), "]");
   }
+  const absl::StatusOr<std::size_t> words = words_.size();
+  if (!words.ok()) return words.status();
+  absl::StrAppend(&line, "  different words: ", *words);
   if (line != progress_shown_) std::cerr << line << '\n';
   progress_shown_ = line;
   return absl::OkStatus();
@@ -227,8 +242,22 @@ absl::StatusOr<Counts> Job::total() const {
   return sum;
 }
 
+absl::Status Job::compare_words(const Counts& counts) const {
+  const absl::StatusOr<SharedWords> shared = words_in(words_);
+  if (!shared.ok()) return shared.status();
+  std::cout << "\nall slices are done; " << shared->size() << " different words in Dict \""
+            << kWordsName << "\"\n";
+  if (absl::Status status = shoalctl({"verify", kWordsName}); !status.ok()) return status;
+  const absl::StatusOr<std::size_t> slices = slices_.size();
+  if (!slices.ok()) return slices.status();
+  if (*slices != kWorkers) return absl::InternalError(absl::StrCat(*slices, " slices were added"));
+  show_top(*shared);
+  const auto text = std::as_bytes(text_.data().first(size_));
+  return same_words(*shared, text, counts.words);
+}
+
 absl::Status Job::unlink() const {
-  for (const char* name : {kTextName, kCountsName}) {
+  for (const char* name : {kTextName, kCountsName, kWordsName, kSlicesName}) {
     if (absl::Status status = client_.unlink(name); !status.ok()) return status;
   }
   return absl::OkStatus();

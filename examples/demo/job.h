@@ -1,5 +1,6 @@
 // The parent's side of the count: puts the text into shared memory, starts a worker process for
-// each slice, kills one of them half way, has its slice done again, and adds up.
+// each slice, kills one of them half way, has its slice done again, adds up, and compares the words
+// that all have counted into one Dict with its own count.
 #pragma once
 
 #include <array>
@@ -51,6 +52,7 @@ class Job {
   absl::StatusOr<std::int64_t> read(std::size_t number, Field field) const;
   absl::Status show_progress();
   absl::StatusOr<Counts> total() const;
+  absl::Status compare_words(const Counts& counts) const;
   absl::Status unlink() const;
 
   shoal::Client client_;
@@ -59,6 +61,8 @@ class Job {
   std::uint64_t size_ = 0;
   shoal::SharedMemory text_;
   shoal::ShareableList counts_;
+  shoal::Dict words_;
+  shoal::Dict slices_;
   std::array<Worker, kWorkers> workers_;
   bool killed_ = false;
   std::string progress_shown_;

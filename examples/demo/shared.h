@@ -1,4 +1,4 @@
-// What the demo's processes agree on: the names of the two objects, and what stands where.
+// What the demo's processes agree on: the names of the objects, and what stands where.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,12 @@ inline constexpr const char* kTextName = "demo/text";
 
 // A ShareableList of integers: kFields of them for each slice.
 inline constexpr const char* kCountsName = "demo/counts";
+
+// A Dict: how often each word comes; the key is the word's bytes. All the words of a slice are
+// added by one transaction, which also enters the slice's number into the other Dict: so no slice
+// is added twice or in part, whoever is killed.
+inline constexpr const char* kWordsName = "demo/words";
+inline constexpr const char* kSlicesName = "demo/slices";
 
 enum Field : std::ptrdiff_t { kLines, kWords, kBytes, kProgress, kState, kFields };
 

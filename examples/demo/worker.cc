@@ -23,6 +23,8 @@ namespace {
 // A short text would be counted before anybody could look: a nap after each step makes it visible.
 constexpr std::uint64_t kSteps = 16;
 constexpr absl::Duration kNap = absl::Milliseconds(20);
+// The others' transactions may be long ones.
+constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr std::uint64_t kStepBytesMax = 1 << 20;  // larger slices take more steps and no naps
 
 std::optional<std::uint64_t> number(const std::string& text) {
@@ -47,6 +49,19 @@ absl::Status note(const shoal::ShareableList& counts, const Task& task, const Co
   return absl::OkStatus();
 }
 
+// Adds the words of a slice to all, unless that has been done.
+absl::Status add(shoal::Transaction& transaction, const shoal::Dict& all, const shoal::Dict& slices,
+                 const Task& task, const WordCounts& words) {
+  const auto number = static_cast<std::int64_t>(task.number);
+  const absl::StatusOr<bool> done = transaction.contains(slices, number);
+  if (!done.ok() || *done) return done.status();
+  for (const auto& [word, count] : words) {
+    const auto sum = transaction.increment(all, shoal::Bytes(word), count);
+    if (!sum.ok()) return sum.status();
+  }
+  return transaction.put(slices, number, ::getpid());
+}
+
 // Half of the slice is counted and noted, and will never be finished by this process.
 [[noreturn]] void wait_to_be_killed() {
   for (;;) ::pause();
@@ -55,6 +70,7 @@ absl::Status note(const shoal::ShareableList& counts, const Task& task, const Co
 absl::Status work(const Task& task) {
   shoal::ClientOptions options;
   options.label = "demo worker " + std::to_string(task.number);
+  options.op_timeout = kPatience;
   const auto client = shoal::Client::connect(options);  // by $SHOAL_SOCKET
   if (!client.ok()) return client.status();
   const auto memory =
@@ -62,6 +78,10 @@ absl::Status work(const Task& task) {
   if (!memory.ok()) return memory.status();
   const auto counts = client->open<shoal::ShareableList>(kCountsName);
   if (!counts.ok()) return counts.status();
+  const auto all = client->open<shoal::Dict>(kWordsName);
+  if (!all.ok()) return all.status();
+  const auto slices = client->open<shoal::Dict>(kSlicesName);
+  if (!slices.ok()) return slices.status();
 
   const std::span<const std::byte> text = memory->data();
   if (task.slice.begin > task.slice.end || task.slice.end > text.size()) {
@@ -71,16 +91,27 @@ absl::Status work(const Task& task) {
   const std::uint64_t half = slice.size() / 2;
   const std::uint64_t step = std::clamp<std::uint64_t>(slice.size() / kSteps, 1, kStepBytesMax);
   Counter counter(text.first(task.slice.begin));
+  WordCounts words;
   for (std::uint64_t at = 0;;) {
     const bool halted = task.halt && at >= half;
-    const State state = halted ? kHalted : at == slice.size() ? kDone : kCounting;
+    const bool done = !halted && at == slice.size();
+    if (halted || done) {
+      const absl::Status added = client->transact([&](shoal::Transaction& transaction) {
+        const absl::Status status = add(transaction, *all, *slices, task, words);
+        if (!halted || !status.ok()) return status;
+        (void)note(*counts, task, counter.counts(), kHalted);
+        wait_to_be_killed();
+      });
+      if (!added.ok()) return added;
+    }
+    const State state = done ? kDone : kCounting;
     if (absl::Status status = note(*counts, task, counter.counts(), state); !status.ok()) {
       return status;
     }
-    if (halted) wait_to_be_killed();
-    if (at == slice.size()) return absl::OkStatus();
+    if (done) return absl::OkStatus();
     const std::uint64_t next = std::min<std::uint64_t>(at + step, slice.size());
     counter.add(slice.subspan(at, next - at));
+    add_words(text, task.slice.begin + at, task.slice.begin + next, words);
     at = next;
     if (step < kStepBytesMax) absl::SleepFor(kNap);
   }

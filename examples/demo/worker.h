@@ -1,5 +1,6 @@
-// A worker: a process of its own that attaches to the two objects by their names, counts one slice
-// and notes the result. It knows of its parent only the process id.
+// A worker: a process of its own that attaches to the objects by their names, counts one slice,
+// adds its words to those of the others and notes the result. It knows of its parent only the
+// process id.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@ namespace demo {
 struct Task {
   std::size_t number = 0;  // of the slice
   Slice slice;
-  bool halt = false;  // stop half way and wait to be killed
+  bool halt = false;  // stop half way, in a transaction, and wait to be killed
 };
 
 // The first argument of a program that is to be a worker.

@@ -58,6 +58,7 @@ struct ArenaRequest {
   std::string fingerprint = {};
   std::uint32_t element_bytes = 0;          // of a value or an element; 0: not typed
   std::span<const std::byte> initial = {};  // of a cell
+  std::string_view unknown_option = {};     // has a value that there is not; empty: none has
 };
 
 template <class Self>
@@ -102,6 +103,8 @@ class SHOAL_EXPORT ArenaObject {
 
  private:
   friend class Client;
+  friend class ReadTransaction;
+  friend class Transaction;
   template <class Self>
   friend class internal::ArenaKind;
 
@@ -112,6 +115,8 @@ class SHOAL_EXPORT ArenaObject {
       const Client& client, std::string_view name, const internal::ArenaRequest& wanted);
   static absl::StatusOr<std::shared_ptr<internal::Reference>> open_object(
       const Client& client, const Token& token, const internal::ArenaRequest& wanted);
+  static absl::StatusOr<std::shared_ptr<internal::Reference>> open_object(
+      const Client& client, std::uint64_t id, const internal::ArenaRequest& wanted);
 
   const std::shared_ptr<internal::Reference>& held() const { return reference_; }
 };

@@ -19,6 +19,7 @@
 // async-signal-safe.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -36,10 +38,16 @@
 
 namespace shoal {
 
+class ReadTransaction;
+class Transaction;
+class Value;
+
 namespace internal {
 class Session;
 class Reference;
 SHOAL_EXPORT absl::Status empty_name();  // what a name that was forgotten is answered with
+// What the value refers to. INVALID_ARGUMENT: it is no reference.
+SHOAL_EXPORT absl::StatusOr<std::uint64_t> referred_id(const Value& value);
 }  // namespace internal
 
 struct ClientOptions {
@@ -65,11 +73,12 @@ class SHOAL_EXPORT Client {
   [[nodiscard]] static absl::StatusOr<Client> connect_for_administration(
       const ClientOptions& options = {});
 
-  // Creates an object. ALREADY_EXISTS, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED.
-  template <class T>
-  [[nodiscard]] absl::StatusOr<T> create(std::string_view name,
+  // Creates an object. `Name` is any text: {} is not, but the options of an object without a name.
+  // ALREADY_EXISTS, INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED.
+  template <class T, std::convertible_to<std::string_view> Name>
+  [[nodiscard]] absl::StatusOr<T> create(const Name& name,
                                          const typename T::Options& options = {}) const {
-    if (name.empty()) return internal::empty_name();
+    if (std::string_view(name).empty()) return internal::empty_name();
     return T::create(*this, name, options, /*open_existing=*/false);
   }
 
@@ -92,6 +101,21 @@ class SHOAL_EXPORT Client {
   template <class T>
   [[nodiscard]] absl::StatusOr<T> open(const Token& token, const OpenOptions& options = {}) const {
     return T::open(*this, token, options);
+  }
+
+  // Attaches to what a value refers to (reference.h): to an object in the memory of this client's
+  // arena that some value has ever referred to. NOT_FOUND once it is gone; INVALID_ARGUMENT: the
+  // value is no reference.
+  template <class T, std::same_as<Value> V>
+  [[nodiscard]] absl::StatusOr<T> open(const V& reference, const OpenOptions& options = {}) const {
+    const absl::StatusOr<std::uint64_t> id = internal::referred_id(reference);
+    if (!id.ok()) return id.status();
+    return open_by_id<T>(*id, options);
+  }
+  template <class T>
+  [[nodiscard]] absl::StatusOr<T> open_by_id(std::uint64_t id,
+                                             const OpenOptions& options = {}) const {
+    return T::open(*this, id, options);
   }
 
   // The existing object if there is one (its options stay as they are), else a new one.
@@ -121,6 +145,11 @@ class SHOAL_EXPORT Client {
                                             absl::Duration valid_for = absl::Seconds(60)) const {
     return share_reference(object.held(), valid_for);
   }
+
+  // Runs `body`, and then makes all the changes that it asked for, at once, or none. transaction.h.
+  absl::Status transact(absl::FunctionRef<absl::Status(Transaction&)> body) const;
+  // Runs `body`, all of whose reads are of one instant. transaction.h.
+  absl::Status read_transaction(absl::FunctionRef<absl::Status(ReadTransaction&)> body) const;
 
   // Whether the manager answers.
   [[nodiscard]] absl::Status ping() const;

@@ -11,7 +11,8 @@
 // A notification goes to exactly one of those who wait, the longest first as a rule. A wait may end
 // without one: look at what you wait for again.
 //
-// Death: a process that dies takes no notification with it: one that it was given is handed on. Its
+// Death: a process that dies takes no notification with it: one that it was given is handed on, and
+// because it may have died between a change and notifying of it, all waits end, to look again. Its
 // lock: as with RLock, see abandoned() there.
 //
 // Errors beside those of arena_object.h: wait: DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED: as many

@@ -5,14 +5,15 @@
 //   users->put("alice", 42);
 //   absl::StatusOr<shoal::Value> alice = users->get("alice");     // NOT_FOUND if absent
 //   users->increment("visits");
-//   for (const auto& [key, value] : *users->items()) ...
+//   absl::StatusOr<std::vector<shoal::DictEntry>> all = users->items();
+//   for (const auto& [key, value] : *all) ...
 //
-// Keys: key.h. Values: value.h; from 0 bytes to 1 GiB. Each call is atomic: readers see the value
-// before or the value after, never a mixture, and a process killed in a call has done all of it or
-// nothing. Reads take no lock, wait for nobody (a killed or stopped writer included) and work on a
-// read-only attachment. Writers of one key, and of keys that happen to lie together, take turns: a
-// writer waits for another, at most ClientOptions::op_timeout, then DEADLINE_EXCEEDED and nothing
-// changed.
+// Keys: key.h. Values: value.h; from 0 bytes to 1 GiB; other objects, too (reference.h). Each call
+// is atomic: readers see the value before or the value after, never a mixture, and a process killed
+// in a call has done all of it or nothing. Reads take no lock, wait for nobody (a killed or stopped
+// writer included) and work on a read-only attachment. Writers of one key, and of keys that happen
+// to lie together, take turns: a writer waits for another, at most ClientOptions::op_timeout, then
+// DEADLINE_EXCEEDED and nothing changed.
 //
 // Iteration, keys(), values(), items(), copy(): in the order of insertion; a new value for a key
 // keeps its place. Every key that is there all the time is met exactly once; what others insert or
@@ -85,6 +86,15 @@ struct DictStatistics {
   std::uint64_t changes = 0;    // ever made
 };
 
+namespace internal {
+
+// Of everything that is a dict underneath. `reference` may be null.
+SHOAL_EXPORT absl::StatusOr<std::size_t> dict_size(const Reference* reference);
+SHOAL_EXPORT absl::Status clear_dict(const Reference* reference);
+SHOAL_EXPORT absl::StatusOr<DictStatistics> verify_dict(const Reference* reference);
+
+}  // namespace internal
+
 class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
  public:
   using Options = DictOptions;
@@ -148,6 +158,19 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
     return update(std::span(entries.begin(), entries.size()));
   }
 
+  // ---- waiting ----
+
+  // Until the key's value is not `seen` any more (nullopt: until there is one), or is of another
+  // kind. A change that is taken back before anybody looks is not seen. DEADLINE_EXCEEDED. A
+  // read-only proxy looks every few milliseconds. poll_fd() becomes readable with every change.
+  [[nodiscard]] absl::Status watch(const Key& key, const std::optional<Value>& seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const;
+  // A number that grows with every change of the dict.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> changes() const;
+  // Until changes() is not `seen`.
+  [[nodiscard]] absl::Status watch(std::uint64_t seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const;
+
   // ---- seeing ----
 
   // Looks through all of it, while others go on. DATA_LOSS says the first thing that is wrong.
@@ -158,6 +181,7 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
   absl::StatusOr<double> add(const Key& key, double by) const;
 
   friend class internal::ArenaKind<Dict>;
+  friend class Namespace;
   using internal::ArenaKind<Dict>::ArenaKind;
 
   static internal::ArenaRequest wanted(const Options& options) {

@@ -77,6 +77,7 @@ struct ObjectInfo {
   std::uint32_t references = 0;  // over all sessions and tokens
   std::uint32_t sessions = 0;    // attached
   std::uint32_t tokens = 0;      // not taken yet
+  bool referred = false;         // some value has referred to it, and may still
   bool sealable = false;
   bool sealed = false;
   bool sparse = false;

@@ -153,7 +153,7 @@ inline int fill_up(Dict& dict, DictWorld& world, unsigned size,
 
 inline bool nearly_empty(const memory::Shard& shard) {
   const memory::DictRoot root = memory::DictRoot::of(shard.root.load());
-  return shard.live.load() <= root.bytes() / 8 + 40;
+  return shard.live.load() <= root.bytes() / 10 + 40;
 }
 // Two shards, of which the one of "a" becomes too empty without it; and the other one is so too.
 inline void nearly_merged(Dict& dict, DictWorld& world) {

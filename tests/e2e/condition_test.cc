@@ -269,6 +269,32 @@ TEST_F(Conditions, ANotificationOfTheDeadIsHandedOnToTheOtherToo) {
   EXPECT_EQ(children[0].result(), "OK");
 }
 
+// Its killed maker may have been about to notify: nothing in shared memory shows that.
+TEST_F(Conditions, AChangeIsSeenThoughItsMakerDiesBeforeItNotifies) {
+  const auto flag = made<Cell<int>>("flag");
+  Child waiter([&](Channel&) {
+    const Condition condition = opened<Condition>("it");
+    const std::scoped_lock guard(condition);
+    // Each wait, since wait_for looks once more when its time is over.
+    std::string got = "OK";
+    while (got == "OK" && flag.load().value_or(0) != 1) got = code(condition.wait(kLong));
+    return got;
+  });
+  EXPECT_TRUE(there_wait(1));
+  Child maker([&](Channel& parent) {
+    const Condition condition = opened<Condition>("it");
+    {
+      const std::scoped_lock guard(condition);
+      must(flag.store(1));
+    }
+    parent.say("changed");
+    return parent.hear();
+  });
+  EXPECT_EQ(maker.hear(), "changed");
+  maker.kill();
+  EXPECT_EQ(waiter.result(), "OK");
+}
+
 TEST_F(Conditions, AWaiterThatDiesHoldingTheLockAbandonsIt) {
   Child child([&](Channel&) {
     const Condition condition = opened<Condition>("it");

@@ -109,6 +109,8 @@ class Demo : public testing::Test {
     EXPECT_THAT(after, HasSubstr("$ shoalctl clients"));
     EXPECT_FALSE(std::regex_search(after, std::regex(victim))) << story;
     EXPECT_THAT(after, HasSubstr("\nworker 1 is process "));
+    EXPECT_THAT(after, HasSubstr("$ shoalctl verify demo/words"));
+    EXPECT_THAT(after, HasSubstr("\none process alone counts the same "));
   }
 
   [[nodiscard]] std::string file(const std::string& text) const {
@@ -133,6 +135,7 @@ TEST_F(Demo, EmptyFile) { expect_like_wc(file("")); }
 TEST_F(Demo, OneByte) { expect_like_wc(file("x")); }
 TEST_F(Demo, FewerBytesThanWorkers) { expect_like_wc(file("a b")); }
 TEST_F(Demo, OneLongWord) { expect_like_wc(file(std::string(1000, 'w'))); }
+TEST_F(Demo, OneVeryLongWord) { expect_like_wc(file(std::string(100'000, 'w'))); }
 TEST_F(Demo, NoTrailingNewline) { expect_like_wc(file("one two\nthree\n\nfour five")); }
 TEST_F(Demo, BinaryWithNulBytes) { expect_like_wc(file(random_bytes(100'001, 1))); }
 TEST_F(Demo, FiveMegabytes) { expect_like_wc(file(random_bytes(5'000'000, 2))); }
@@ -247,6 +250,37 @@ TEST(DemoCount, EveryTripleOfKindsOfBytesIsCountedAsByWc) {
   for (const std::size_t slices : {1, 2, 3, 4, 7, 1000}) {
     EXPECT_EQ(in_slices(text, slices, 5), expected) << slices;
   }
+}
+
+// Every word once, whichever slice it begins in, and as many as the counter says there are.
+TEST(DemoCount, WordsOfSlicesAreThoseOfTheWholeText) {
+  std::mt19937 random(5);
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    const std::string text = random_bytes(random() % 300, seed);
+    const auto all = bytes_of(text);
+    demo::WordCounts whole;
+    demo::add_words(all, 0, all.size(), whole);
+    std::int64_t sum = 0;
+    for (const auto& [word, count] : whole) sum += count;
+    demo::Counter counter({});
+    counter.add(all);
+    EXPECT_EQ(sum, counter.counts().words) << "seed " << seed;
+    for (std::size_t slices = 1; slices <= text.size() + 2; slices += 1 + random() % 5) {
+      demo::WordCounts words;
+      for (std::size_t i = 0; i < slices; ++i) {
+        const demo::Slice slice = demo::slice_of(text.size(), i, slices);
+        demo::add_words(all, slice.begin, slice.end, words);
+      }
+      ASSERT_EQ(words, whole) << "seed " << seed << ", " << slices << " slices";
+    }
+  }
+}
+
+TEST(DemoCount, WordsAreBytes) {
+  demo::WordCounts words;
+  const std::string text = "the \x80 the\x80\n \x01one the";
+  demo::add_words(bytes_of(text), 0, text.size(), words);
+  EXPECT_EQ(words, (demo::WordCounts{{"the", 2}, {"the\x80", 1}, {"one", 1}}));
 }
 
 TEST(DemoCount, SlicesOfRandomBytesAddUpToWc) {

@@ -54,6 +54,10 @@ TEST_F(Examples, ALockOutlivesItsOwner) {
   EXPECT_EQ(say({"hello_lock"}), "token 3, abandoned\n70 + 30\n");
 }
 
+TEST_F(Examples, ADictLosesNothingWithAProcessInMidChange) {
+  EXPECT_EQ(say({"hello_dict"}), "the killed one had taken 20\nleft 780, booked 220\n");
+}
+
 TEST_F(Examples, TwoProcessesTakeTurns) {
   EXPECT_EQ(say({"hello_condition"}), "ping 0\npong 1\nping 2\npong 3\nping 4\npong 5\n");
 }

@@ -237,7 +237,7 @@ TEST_F(Hostile, NumbersOutOfTheirRange) {
       fill(request);
     });
   };
-  for (const int number : {13, 200, 65'535}) {
+  for (const int number : {99, 200, 65'535}) {
     EXPECT_THAT(say([&](auto request) {
                   auto create = request.initCreate();
                   create.setName("new");

@@ -258,6 +258,40 @@ TEST_F(Kinds, ThreadsThatEndGiveTheirNumbersBack) {
   EXPECT_FALSE(elsewhere.try_lock());
 }
 
+TEST_F(Kinds, OptionsThatThereAreNotAreRefused) {
+  const auto other = static_cast<Access>(7);
+  const std::string invalid = "INVALID_ARGUMENT";
+  must(client_.create<Lock>("lock"));
+  must(client_.create<SharedMemory>("memory", {.size = 8}));
+  EXPECT_EQ(code(client_.open<Lock>("lock", {.access = other})), invalid);
+  EXPECT_EQ(code(client_.open_or_create<Lock>("lock", {.access = other})), invalid);
+  EXPECT_EQ(code(client_.open<SharedMemory>("memory", {.access = other})), invalid);
+  EXPECT_EQ(code(client_.open<Lock>(Token{"any"}, {.access = other})), invalid);
+  EXPECT_EQ(code(client_.open<SharedMemory>(Token{"any"}, {.access = other})), invalid);
+  EXPECT_EQ(code(client_.open_or_create<SharedMemory>("memory", {.size = 8, .access = other})),
+            invalid);
+  EXPECT_EQ(code(must(client_.open<SharedMemory>("memory")).descriptor(other)), invalid);
+  EXPECT_EQ(code(client_.create<Lock>("new", {.release_by = static_cast<ReleaseBy>(2)})), invalid);
+  EXPECT_EQ(code(client_.create<Semaphore>("new", {.ownership = static_cast<Permits>(2)})),
+            invalid);
+  EXPECT_THAT(client_.open<Lock>("lock", {.access = other}).status().message(),
+              testing::HasSubstr("access"));
+}
+
+TEST_F(Kinds, NoOptionsAreNotANameThatIsEmpty) {
+  const auto cell = must(client_.create<Cell<int>>({}));
+  EXPECT_EQ(*cell.load(), 0);
+  EXPECT_EQ(cell.name(), "");
+  must(client_.create<Event>({}));
+}
+
+TEST_F(Kinds, MessagesNameWhatHasNoNameByItsId) {
+  const auto lock = must(client_.create<Lock>());
+  const absl::Status status = lock.release();
+  EXPECT_THAT(status.message(), testing::HasSubstr("Lock with id " + std::to_string(lock.id())));
+  EXPECT_THAT(made<Lock>("it").release().message(), testing::HasSubstr("Lock \"it\""));
+}
+
 TEST_F(Kinds, ALargeNumberOfSpinsIsCutDown) {
   const Client client = must(Client::connect({.socket = manager_.socket(), .spins = UINT32_MAX}));
   EXPECT_EQ(client.options().spins, 1U << 30);

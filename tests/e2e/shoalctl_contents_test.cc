@@ -78,6 +78,9 @@ TEST_F(Shoalctl, GetShowsTheElements) {
   const Result outside = ctl({"get", "totals", "15"});
   EXPECT_EQ(outside.status, 1);
   EXPECT_THAT(outside.out, IsEmpty());
+  const Result no_index = ctl({"get", "totals", "a"});
+  EXPECT_EQ(no_index.status, 2);
+  EXPECT_THAT(no_index.err, HasSubstr("have an index, not a key"));
 
   const std::string table = ctl({"get", "totals"}).out;
   EXPECT_THAT(table, StartsWith("INDEX  TYPE"));

@@ -42,13 +42,16 @@ inline std::string read_all(int fd) {
   }
 }
 
-// Runs the program with these words. `out`: where stdout goes instead.
-inline Result run(const Words& words, int out = -1) {
+// Runs the program with these words. `out`: where stdout goes instead. `input`: what stdin has.
+inline Result run(const Words& words, int out = -1, const std::string& input = {}) {
   const std::string program = std::string(std::getenv("SHOAL_BIN_DIR")) + "/shoalctl";
   const int captured = memfd_create("out", MFD_CLOEXEC);
   const int errors = memfd_create("err", MFD_CLOEXEC);
+  const int in = memfd_create("in", MFD_CLOEXEC);
+  EXPECT_EQ(pwrite(in, input.data(), input.size(), 0), static_cast<ssize_t>(input.size()));
   const pid_t child = fork();
   if (child == 0) {
+    dup2(in, STDIN_FILENO);
     dup2(out < 0 ? captured : out, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
     std::vector<char*> argv = {const_cast<char*>(program.c_str())};
@@ -105,7 +108,9 @@ class Shoalctl : public testing::Test {
   }
 
   // Runs a command against this test's manager.
-  Result ctl(const Words& words) const { return run(joined({"--socket", socket()}, words)); }
+  Result ctl(const Words& words, const std::string& input = {}) const {
+    return run(joined({"--socket", socket()}, words), -1, input);
+  }
 
   // The same with --json, which must succeed and print one JSON text of version 1.
   json ask(const Words& words) const {

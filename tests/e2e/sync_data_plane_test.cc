@@ -261,6 +261,17 @@ TEST_F(SyncDataPlane, ArrayElements) {
             kDone);
 }
 
+TEST_F(SyncDataPlane, ListElements) {
+  const List list = made<List>();
+  ASSERT_TRUE(list.extend({1, 2.5, "text", std::string(100, 'x')}).ok());
+  EXPECT_EQ(outcome_of([&](int i) {
+              return list.append(i).ok() && *list.get_as<std::int64_t>(-1) == i &&
+                     list.set(0, i).ok() && list.set(1, 0.5 * i).ok() && list.get(2).ok() &&
+                     *list.size() == 5 && list.pop().ok();
+            }),
+            kDone);
+}
+
 // What a reader may do, it does without a system call, too.
 TEST_F(SyncDataPlane, ThroughAReadOnlyAttachment) {
   const Event event = *client_.create<Event>("event");

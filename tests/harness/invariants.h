@@ -134,7 +134,8 @@ class Invariants {
              " has a segment");
       if (state_.objects.in_arena(i)) in_arena(i, record);
       const bool held = state_.ledger.of_object(i).references != 0 || tokens[i] != 0;
-      expect(held || record.named != 0, 1, "object ", i, " has a name or a reference");
+      const bool unrooted = state_.trace.is_unrooted(i);
+      expect(held || record.named != 0, !unrooted, "object ", i, " has a name or a reference");
       if (record.named == 0) return;
       if (record.lifetime == static_cast<std::uint16_t>(wire::Lifetime::REFERENCED)) {
         expect(held, 1, "object ", i, ", named while referenced, has a reference");

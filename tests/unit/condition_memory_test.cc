@@ -115,6 +115,20 @@ TEST(ConditionMemory, TheDeadNeitherWaitNorSwallow) {
   EXPECT_EQ(waiters(memory.view()), 0U);
 }
 
+// It may have changed what they wait for, and not come to notify them.
+TEST(ConditionMemory, WhoWaitsLooksAgainWhenAnotherDies) {
+  const ObjectMemory memory(ObjectKind::kCondition, kCells);
+  Caller manager;
+  Sleeper one(2, [&](Caller& caller) { return wait_once(memory.view(), caller, generous()); });
+  Sleeper two(3, [&](Caller& caller) { return wait_once(memory.view(), caller, generous()); });
+  one.await_sleep();
+  two.await_sleep();
+  recover_object(memory.view(), manager, 1, true);
+  EXPECT_EQ(one.result(), Result::kDone);
+  EXPECT_EQ(two.result(), Result::kDone);
+  for (std::uint32_t i = 0; i < kCells; ++i) EXPECT_EQ(memory.view().cells32()[i].load(), 0U);
+}
+
 TEST(ConditionMemory, WhoSleepsInARetiredOneIsTold) {
   ObjectMemory memory(ObjectKind::kCondition, 40);
   const ObjectView before = memory.view();

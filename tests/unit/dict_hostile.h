@@ -243,8 +243,12 @@ class HostileDict {
         break;
       case 14: {
         std::uint64_t ids = 0;
-        memory::for_each_reference(world_.view, world_.home(),
-                                   [&](std::uint64_t id) { ids += id; });
+        memory::ReferenceWalk walk;
+        std::uint64_t left = world_.geometry.file_bytes;
+        while (memory::walk_references(world_.view, world_.home(), walk, left, 1000,
+                                       [&](std::uint64_t id) { ids += id; }) ==
+               memory::Walked::kMore) {
+        }
         break;
       }
       default:

@@ -49,9 +49,9 @@ TEST_F(KeyEncodingPython, NumbersAreTheKeysThatPythonTakesThemFor) {
   agree(true);
   for (const int exponent : {0, 1, 31, 32, 52, 53, 54, 62, 63, 64, 65, 70, 127, 128, 1023}) {
     const double power = std::ldexp(1.0, exponent);
-    const Value whole = Value::integer(
-        Bytes(std::string(static_cast<std::size_t>(exponent) / 8, '\0') +
-              static_cast<char>(1 << exponent % 8) + std::string(1, '\0')));
+    const Value whole =
+        Value::integer(Bytes(std::string(static_cast<std::size_t>(exponent) / 8, '\0') +
+                             static_cast<char>(1 << exponent % 8) + std::string(1, '\0')));
     for (const double sign : {1.0, -1.0}) {
       agree(sign * power);
       agree(sign * std::nextafter(power, 0));
@@ -62,8 +62,8 @@ TEST_F(KeyEncodingPython, NumbersAreTheKeysThatPythonTakesThemFor) {
     for (const int off : {-1, 1}) {
       const std::string expression = "word 2**" + std::to_string(exponent);
       agree(test::from_word(python_.ask(expression + (off < 0 ? "-1" : "+1"))));
-      agree(test::from_word(python_.ask("word -(2**" + std::to_string(exponent) + ")" +
-                                        (off < 0 ? "-1" : "+1"))));
+      agree(test::from_word(
+          python_.ask("word -(2**" + std::to_string(exponent) + ")" + (off < 0 ? "-1" : "+1"))));
     }
   }
 }

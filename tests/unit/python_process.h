@@ -1,5 +1,5 @@
 // One Python process that runs a script of this folder and is driven line by line, and the words
-// in which values go over that line:
+// in which values go over that line (value_words.py):
 //   none, true, false, i:INT, d:FLOAT.HEX, s:UTF8-IN-HEX, b:BYTES-IN-HEX, or (WORD,WORD,...)
 #pragma once
 
@@ -90,7 +90,7 @@ class PythonProcess {
     if (pid_ == 0) {
       dup2(to[0], 0);
       dup2(from[1], 1);
-      execl("/usr/bin/python3", "python3", script, static_cast<char*>(nullptr));
+      execl("/usr/bin/python3", "python3", "-B", script, static_cast<char*>(nullptr));
       _exit(127);
     }
     close(to[0]);

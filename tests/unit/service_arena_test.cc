@@ -169,7 +169,7 @@ TEST_F(ServiceArenaTest, TheTypeIsCheckedOnOpen) {
   EXPECT_EQ(existing(Kind::CELL, 4, "f32").code(), StatusCode::kFailedPrecondition);
   const Reply other_kind = existing(Kind::EVENT, 0, "");
   EXPECT_EQ(other_kind.code(), StatusCode::kFailedPrecondition);
-  EXPECT_THAT(other_kind.message(), HasSubstr("is a Cell, not a Event"));
+  EXPECT_THAT(other_kind.message(), HasSubstr("is of kind Cell, not Event"));
 }
 
 TEST_F(ServiceArenaTest, ObjectsAreLaidWithTheirValues) {

@@ -3,42 +3,17 @@
 #   read NAME              reads one, whoever made it       -> VALUE...
 #   set NAME INDEX VALUE   sets an element                  -> ok
 #   drop NAME              unlinks                          -> ok
-# A value is none, true, false, i:INT, d:FLOAT.HEX, s:UTF8-IN-HEX or b:BYTES-IN-HEX.
+# A VALUE is a word of value_words.py.
 # What went wrong is answered as: error TYPE.
 import sys
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import ShareableList, SharedMemory
 
+from value_words import parse, write
+
 # The tracker would unlink, at our exit, segments that the other side made.
 resource_tracker.register = lambda *ignored: None
 resource_tracker.unregister = lambda *ignored: None
-
-
-def parse(text):
-    fixed = {"none": None, "true": True, "false": False}
-    if text in fixed:
-        return fixed[text]
-    kind, _, rest = text.partition(":")
-    if kind == "i":
-        return int(rest)
-    if kind == "d":
-        return float.fromhex(rest)
-    data = bytes.fromhex(rest)
-    return data.decode("utf-8") if kind == "s" else data
-
-
-def write(value):
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return f"i:{value}"
-    if isinstance(value, float):
-        return f"d:{value.hex()}"
-    if isinstance(value, str):
-        return "s:" + value.encode("utf-8").hex()
-    return "b:" + value.hex()
 
 
 def obey(command, name, *rest):

@@ -1,6 +1,7 @@
 // Every public call that the sweeps with a real manager know.
 #pragma once
 
+#include "tests/crash/public/container_operations.h"
 #include "tests/crash/public/lock_operations.h"
 #include "tests/crash/public/signal_operations.h"
 #include "tests/crash/public/value_operations.h"
@@ -27,6 +28,9 @@ inline const std::vector<PublicOperation>& public_operations() {
     all.push_back(array_operation<std::int64_t>("i64", 77));
     all.push_back(array_operation<LargeValue>("f64[16]", large(1.5)));
     add_list_operations(all);
+    add_dict_operations(all);
+    add_typed_dict_operations(all);
+    add_namespace_operations(all);
     return all;
   }();
   return kAll;

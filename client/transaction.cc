@@ -1,0 +1,322 @@
+// Implements <shoal/transaction.h>, and what Client says of it. What is read is noted, what is to
+// be changed is kept here, and memory/transaction.h makes it so, or says that it must be begun
+// anew.
+#include "shoal/transaction.h"
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "client/dict_calls.h"
+#include "client/session.h"
+#include "memory/transaction.h"
+#include "schemas/text.h"
+#include "shoal/client.h"
+
+namespace shoal {
+
+namespace internal {
+
+// One key to be changed, with bytes of its own.
+struct PendingWrite {
+  const ArenaReference* object = nullptr;
+  std::shared_ptr<Reference> held;
+  std::uint8_t key_kind = 0;
+  std::string key;
+  bool erase = false;
+  std::uint8_t kind = 0;
+  bool references = false;
+  std::string value;
+  HeldReferences referred;
+
+  void put(EncodedForStore& encoded) {
+    erase = false;
+    kind = encoded.stored.kind;
+    references = encoded.stored.references;
+    value.assign(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
+    referred = std::move(encoded.held);
+  }
+};
+
+class TransactionState {
+ public:
+  explicit TransactionState(std::shared_ptr<Session> session) : session_(std::move(session)) {}
+
+  // The dict, if it may take part.
+  absl::StatusOr<const ArenaReference*> join(const std::shared_ptr<Reference>& reference);
+
+  // Null: not changed by this transaction.
+  PendingWrite* find(const ArenaReference& object, const Key& key);
+  PendingWrite& write(const std::shared_ptr<Reference>& reference, const Key& key);
+
+  // Of what is there. kAbsent, or failed: `status`.
+  memory::Result read(const ArenaReference& object, const Key& key, CopiedValue& value);
+  absl::Status changed_meanwhile();
+
+  // kDone, or why not; kDiffers: begin anew.
+  memory::Result commit(absl::Status& why);
+  [[nodiscard]] bool reads_stand() const { return !conflict_ && reads_.stand(); }
+  [[nodiscard]] const ArenaReference* any() const { return any_; }
+  [[nodiscard]] bool changes_nothing() const { return writes_.empty(); }
+
+ private:
+  static std::string name_of(const ArenaReference& object, const Key& key) {
+    std::string name(reinterpret_cast<const char*>(&object.object), sizeof object.object);
+    name.push_back(static_cast<char>(key.kind()));
+    name.append(key.bytes());
+    return name;
+  }
+
+  std::shared_ptr<Session> session_;
+  const ArenaReference* any_ = nullptr;
+  std::vector<std::shared_ptr<Reference>> held_;
+  memory::ConsistentReads reads_;
+  bool conflict_ = false;
+  std::vector<std::unique_ptr<PendingWrite>> writes_;
+  absl::flat_hash_map<std::string, PendingWrite*> by_key_;
+};
+
+absl::StatusOr<const ArenaReference*> TransactionState::join(
+    const std::shared_ptr<Reference>& reference) {
+  const ArenaReference* const object = object_of(reference);
+  if (object == nullptr) return is_closed();
+  if (object->session != session_) {
+    return protocol::error(
+        absl::StatusCode::kInvalidArgument, kind_name(object->kind), " \"", object->name,
+        "\" was opened by another client; a transaction is about objects of one");
+  }
+  if (held_.empty() || held_.back() != reference) held_.push_back(reference);
+  if (any_ == nullptr) any_ = object;
+  return object;
+}
+
+PendingWrite* TransactionState::find(const ArenaReference& object, const Key& key) {
+  if (by_key_.empty()) return nullptr;
+  const auto found = by_key_.find(name_of(object, key));
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
+PendingWrite& TransactionState::write(const std::shared_ptr<Reference>& reference, const Key& key) {
+  const ArenaReference& object = *object_of(reference);
+  PendingWrite*& place = by_key_[name_of(object, key)];
+  if (place == nullptr) {
+    writes_.push_back(std::make_unique<PendingWrite>());
+    place = writes_.back().get();
+    place->object = &object;
+    place->held = reference;
+    place->key_kind = key.kind();
+    place->key.assign(key.bytes());
+  }
+  return *place;
+}
+
+memory::Result TransactionState::read(const ArenaReference& object, const Key& key,
+                                      CopiedValue& value) {
+  memory::Dict& dict = *object.dict;
+  const memory::Result result =
+      reads_.find(dict, dict.key(key.kind(), key.bytes()), op_timeout_ns(object),
+                  [&](const memory::StoredValue& stored) { value.take(stored); });
+  conflict_ = conflict_ || result == memory::Result::kDiffers;
+  return result;
+}
+
+absl::Status TransactionState::changed_meanwhile() {
+  return absl::AbortedError(
+      "another process is changing what the transaction reads; return this status, and its body "
+      "runs again");
+}
+
+memory::Result TransactionState::commit(absl::Status& why) {
+  if (conflict_) return memory::Result::kDiffers;
+  if (writes_.empty()) {
+    return reads_.stand() ? memory::Result::kDone : memory::Result::kDiffers;
+  }
+  absl::StatusOr<ThreadEntry*> thread = enter(any_);
+  if (!thread.ok()) {
+    why = thread.status();
+    return memory::Result::kExhausted;
+  }
+  std::vector<memory::TransactionChange> changes;
+  changes.reserve(writes_.size());
+  for (const std::unique_ptr<PendingWrite>& write : writes_) {
+    memory::Dict& dict = *write->object->dict;
+    changes.push_back({.dict = &dict,
+                       .key = dict.key(write->key_kind, write->key),
+                       .erase = write->erase,
+                       .value = {.data = write->value.data(),
+                                 .bytes = write->value.size(),
+                                 .kind = write->kind,
+                                 .references = write->references}});
+  }
+  memory::Call call{.caller = (*thread)->caller, .timeout_ns = op_timeout_ns(*any_)};
+  memory::Transaction transaction(writes_.front()->object->home);
+  const memory::Result result = transaction.commit(call, changes, reads_.seen());
+  why = call.why;
+  return result;
+}
+
+}  // namespace internal
+
+using internal::ArenaReference;
+using internal::CopiedValue;
+using internal::EncodedForStore;
+using internal::PendingWrite;
+using memory::Result;
+
+// ---- reading ----
+
+ReadTransaction::ReadTransaction(std::shared_ptr<internal::Session> session)
+    : state_(std::make_unique<internal::TransactionState>(std::move(session))) {}
+ReadTransaction::~ReadTransaction() = default;
+
+absl::StatusOr<Value> ReadTransaction::get(const Dict& dict, const Key& key) {
+  if (!key.status().ok()) return key.status();
+  const absl::StatusOr<const ArenaReference*> object = state_->join(dict.held());
+  if (!object.ok()) return object.status();
+  if (const PendingWrite* mine = state_->find(**object, key)) {
+    if (mine->erase) {
+      return internal::key_failure(Result::kAbsent, **object, key, absl::OkStatus());
+    }
+    return internal::decode_value(mine->kind, mine->value);
+  }
+  CopiedValue found;
+  const Result result = state_->read(**object, key, found);
+  if (result == Result::kDone) return found.decode();
+  if (result == Result::kDiffers) return state_->changed_meanwhile();
+  return internal::key_failure(result, **object, key, absl::OkStatus());
+}
+
+absl::StatusOr<bool> ReadTransaction::contains(const Dict& dict, const Key& key) {
+  const absl::StatusOr<Value> value = get(dict, key);
+  if (absl::IsNotFound(value.status())) return false;
+  if (!value.ok()) return value.status();
+  return true;
+}
+
+// ---- changing ----
+
+absl::Status Transaction::put(const Dict& dict, const Key& key, const Value& value) {
+  if (absl::Status status = internal::check_to_write(key); !status.ok()) return status;
+  const absl::StatusOr<const ArenaReference*> object = state_->join(dict.held());
+  if (!object.ok()) return object.status();
+  if ((*object)->access == Access::kReadOnly) return internal::is_read_only(**object);
+  EncodedForStore encoded;
+  if (absl::Status status = encoded.from(value, *object); !status.ok()) return status;
+  state_->write(dict.held(), key).put(encoded);
+  return absl::OkStatus();
+}
+
+absl::Status Transaction::erase(const Dict& dict, const Key& key) {
+  absl::StatusOr<bool> there = contains(dict, key);
+  if (!there.ok()) return there.status();
+  const ArenaReference& object = *internal::object_of(dict.held());
+  if (!*there) return internal::key_failure(Result::kAbsent, object, key, absl::OkStatus());
+  if (object.access == Access::kReadOnly) return internal::is_read_only(object);
+  PendingWrite& write = state_->write(dict.held(), key);
+  write.erase = true;
+  write.value.clear();
+  write.referred = {};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> Transaction::increment(const Dict& dict, const Key& key,
+                                                    std::int64_t by) {
+  const absl::StatusOr<Value> now = get(dict, key);
+  if (!now.ok() && !absl::IsNotFound(now.status())) return now.status();
+  const std::int64_t* const number = now.ok() ? now->as_int() : nullptr;
+  if (now.ok() && number == nullptr) {
+    return protocol::error(absl::StatusCode::kFailedPrecondition, kind_name(Kind::kDict), " \"",
+                           dict.name(), "\": the value is ", kind_name(now->kind()), ", not int64");
+  }
+  std::int64_t sum = 0;
+  if (__builtin_add_overflow(number == nullptr ? 0 : *number, by, &sum)) {
+    return protocol::error(absl::StatusCode::kOutOfRange, kind_name(Kind::kDict), " \"",
+                           dict.name(), "\": the sum would not fit into 64 bits");
+  }
+  if (absl::Status status = put(dict, key, sum); !status.ok()) return status;
+  return sum;
+}
+
+// ---- the loops ----
+
+namespace {
+
+// Others were quicker: a little later, and each time later.
+void back_off(int attempt) {
+  constexpr int kSpinsOnly = 6;
+  constexpr int kLongestShift = 10;
+  if (attempt < kSpinsOnly) {
+    for (int i = 0; i < 32 << attempt; ++i) memory::relax();
+    return;
+  }
+  std::this_thread::sleep_for(std::chrono::microseconds(1 << std::min(attempt, kLongestShift)));
+}
+
+// `once()` gives kDiffers if it must be begun anew.
+template <typename Once>
+absl::Status until_it_stands(absl::Duration timeout, Once once) {
+  const memory::Deadline deadline = memory::deadline_after(timeout);
+  for (int attempt = 0;; ++attempt) {
+    absl::Status status;
+    if (once(status)) return status;
+    if (memory::is_over(deadline)) {
+      return absl::DeadlineExceededError(
+          "other processes were changing what the transaction is about all the time; nothing was "
+          "changed");
+    }
+    back_off(attempt);
+  }
+}
+
+}  // namespace
+
+absl::Status Client::transact(absl::FunctionRef<absl::Status(Transaction&)> body) const {
+  return until_it_stands(options().op_timeout, [&](absl::Status& status) {
+    Transaction transaction(session_);
+    internal::TransactionState& state = *transaction.state_;
+    status = body(transaction);
+    if (!status.ok()) return state.reads_stand();
+    absl::Status why;
+    const Result result = state.commit(why);
+    if (result == Result::kDiffers) return false;
+    if (result == Result::kExhausted) status = std::move(why);
+    if (result != Result::kDone && status.ok()) status = internal::failure(result, *state.any());
+    return true;
+  });
+}
+
+absl::Status Client::read_transaction(
+    absl::FunctionRef<absl::Status(ReadTransaction&)> body) const {
+  return until_it_stands(options().op_timeout, [&](absl::Status& status) {
+    ReadTransaction transaction(session_);
+    status = body(transaction);
+    return transaction.state_->reads_stand();
+  });
+}
+
+// ---- what a dict does in one ----
+
+absl::Status Dict::update(std::span<const DictEntry> entries) const {
+  const ArenaReference* const object = internal::object_of(reference_);
+  if (object == nullptr) return internal::is_closed();
+  internal::TransactionState state(object->session);
+  for (const DictEntry& entry : entries) {
+    const Key key(entry.key);
+    if (absl::Status status = internal::check_to_write(key); !status.ok()) return status;
+    const absl::StatusOr<const ArenaReference*> joined = state.join(reference_);
+    if (!joined.ok()) return joined.status();
+    EncodedForStore encoded;
+    if (absl::Status status = encoded.from(entry.value, object); !status.ok()) return status;
+    state.write(reference_, key).put(encoded);
+  }
+  absl::Status why;
+  const Result result = state.commit(why);
+  if (result == Result::kDone) return absl::OkStatus();
+  return result == Result::kExhausted ? why : internal::failure(result, *object);
+}
+
+}  // namespace shoal

@@ -1,0 +1,79 @@
+// Several reads and changes as one.
+//
+//   absl::Status moved = client->transact([&](shoal::Transaction& t) -> absl::Status {
+//     auto from = t.increment(accounts, "alice", -10);
+//     if (!from.ok()) return from.status();
+//     if (*from < 0) return absl::FailedPreconditionError("alice has not enough");  // nothing
+//     changes return t.increment(accounts, "bob", 10).status();
+//   });
+//
+// transact() runs the body, which reads what is there and says what to change; then all changes are
+// made at once: every other process sees all of them or none, and so does whoever comes after this
+// process was killed in the middle. If others have changed meanwhile what the body had read, the
+// body runs again, so it should do nothing but read and change through its argument. If it
+// returns an error, nothing is changed, and transact() returns the error.
+//
+// read_transaction() runs a body whose reads are all of one instant; the body runs again if they
+// were not. It works on read-only attachments.
+//
+// The dicts must be of this client, and all of one arena: INVALID_ARGUMENT. As many keys as memory
+// allows: RESOURCE_EXHAUSTED, nothing changed. Whoever changes the same keys waits for the
+// few moments in which the changes are made. DEADLINE_EXCEEDED: others were in between for all of
+// ClientOptions::op_timeout; nothing was changed.
+// A call that returns ABORTED inside the body has met a change by others: return its status, and
+// the body runs again.
+// Thread safety: one Transaction is one thread's. Death, fork safety: as Dict.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+#include "shoal/dict.h"
+#include "shoal/export.h"
+#include "shoal/key.h"
+#include "shoal/value.h"
+
+namespace shoal {
+
+namespace internal {
+class TransactionState;
+}
+
+class SHOAL_EXPORT ReadTransaction {
+ public:
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+  ~ReadTransaction();
+
+  // NOT_FOUND.
+  [[nodiscard]] absl::StatusOr<Value> get(const Dict& dict, const Key& key);
+  [[nodiscard]] absl::StatusOr<bool> contains(const Dict& dict, const Key& key);
+
+ protected:
+  friend class Client;
+
+  explicit ReadTransaction(std::shared_ptr<internal::Session> session);
+
+  std::unique_ptr<internal::TransactionState> state_;
+};
+
+// Its reads see what it has changed itself.
+class SHOAL_EXPORT Transaction : public ReadTransaction {
+ public:
+  absl::Status put(const Dict& dict, const Key& key, const Value& value);
+  // NOT_FOUND.
+  absl::Status erase(const Dict& dict, const Key& key);
+  // Adds to an integer; a key that is not there begins with 0. The value afterwards. Errors as
+  // Dict::increment.
+  absl::StatusOr<std::int64_t> increment(const Dict& dict, const Key& key, std::int64_t by = 1);
+
+ private:
+  friend class Client;
+  using ReadTransaction::ReadTransaction;
+};
+
+}  // namespace shoal
