@@ -135,17 +135,19 @@ inline std::uint32_t shards_of(const DictWorld& world) {
   world.for_each_shard([&](const memory::Shard& shard) { shards += shard.depth.load() != 0; });
   return shards;
 }
-// Numbers until the next put must make a new block for shard 0. Returns which comes next.
-inline int fill_up(Dict& dict, DictWorld& world, unsigned size) {
+// Values until the next put of one as large must make a new block for shard 0. How many there are.
+inline int fill_up(Dict& dict, DictWorld& world, unsigned size,
+                   const std::string& value = number_value(0)) {
+  const auto need = memory::entry_bytes(8, memory::padded(static_cast<unsigned>(value.size() - 1)));
   for (int i = 0;; ++i) {
     const memory::Shard& shard = world.descriptor().first;
     const memory::DictRoot root = memory::DictRoot::of(shard.root.load());
     const std::uint32_t slots = root.buckets() * memory::kSlotsPerBucket;
     const bool full =
         root.block != 0 && root.size == size &&
-        (shard.tail.load() + 40 > root.bytes() || shard.used.load() >= slots / 16 * 14);
+        (shard.tail.load() + need > root.bytes() || shard.used.load() >= slots / 16 * 14);
     if (full) return i;
-    put_numbers(dict, world, i, i + 1);
+    (void)put_in(dict, world.survivor, "k" + std::to_string(i), value);
   }
 }
 
@@ -283,8 +285,9 @@ inline std::vector<DictOperation> dict_operations() {
   }
   all.push_back(rebuilding(
       put_operation(
-          "split a full block", [](Dict& dict, DictWorld& world) { (void)fill_up(dict, world, 3); },
-          "a", number_value(1)),
+          "split a full block",
+          [](Dict& dict, DictWorld& world) { (void)fill_up(dict, world, 3, large('o', 1900)); },
+          "a", large('n', 1900)),
       1, 10, true));
   all.push_back(rebuilding(put_operation(
       "compact",
