@@ -257,7 +257,8 @@ absl::Status List::append(const Value& value) const {
 
 absl::Status List::extend(std::span<const Value> values) const {
   EncodedList encoded;
-  if (absl::Status status = encoded.from(values, object_of(reference_)); !status.ok()) return status;
+  if (absl::Status status = encoded.from(values, object_of(reference_)); !status.ok())
+    return status;
   return write_list(reference_, 0,
                     [&](ListWriter& writer) { return writer.append(encoded.values()); });
 }
@@ -287,7 +288,8 @@ absl::StatusOr<Value> List::pop(std::ptrdiff_t index) const {
 absl::Status List::assign(const Slice& slice, std::span<const Value> values) const {
   if (!is_slice(slice)) return no_slice();
   EncodedList encoded;
-  if (absl::Status status = encoded.from(values, object_of(reference_)); !status.ok()) return status;
+  if (absl::Status status = encoded.from(values, object_of(reference_)); !status.ok())
+    return status;
   bool differs = false;
   absl::Status status = write_list(reference_, 0, [&](ListWriter& writer) {
     const Result result = writer.assign(slice_of(slice), encoded.values());
