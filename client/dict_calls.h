@@ -65,20 +65,6 @@ struct EncodedForStore {
   HeldReferences held;
 };
 
-inline bool is_short_ascii(std::string_view text) {
-  constexpr std::size_t kShort = 64;
-  if (text.size() > kShort) return false;
-  std::uint64_t all = 0;
-  std::size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, 8);
-    all |= word;
-  }
-  for (; at < text.size(); ++at) all |= static_cast<unsigned char>(text[at]);
-  return (all & 0x8080808080808080) == 0;
-}
-
 // A failed call on one key, as the caller is told: `named` is object and key. `why` is of
 // kExhausted.
 absl::Status entry_failure(memory::Result result, const ArenaReference& object,
@@ -101,9 +87,7 @@ inline absl::Status check_to_write(const Key& key) {
   if (!key.status().ok()) [[unlikely]]
     return key.status();
   const std::string_view bytes = key.bytes();
-  if (key.kind() == static_cast<std::uint8_t>(ValueKind::kString) && !is_short_ascii(bytes)) {
-    return check_key(bytes);
-  }
+  if (key.kind() == static_cast<std::uint8_t>(ValueKind::kString)) return check_key(bytes);
   if (bytes.size() > memory::kDictKeyBytesMax) [[unlikely]]
     return check_key(bytes);
   return absl::OkStatus();

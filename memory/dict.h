@@ -513,9 +513,9 @@ inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
 // How a reader loads the words that show something: as they are.
 struct PlainWords {
   [[nodiscard]] std::uint32_t tagged(const Word32* bucket, std::uint32_t tag) const {
-    return memory::match(bucket, tag).tagged;
+    return tagged_slots(bucket, tag);
   }
-  [[nodiscard]] bool has_empty(const Word32* bucket) const { return memory::has_empty(bucket); }
+  [[nodiscard]] bool has_empty(const Word32* bucket) const { return empty_slots(bucket) != 0; }
   [[nodiscard]] std::uint32_t slot(const Word32& slot) const { return slot.load(); }
   [[nodiscard]] std::uint64_t root(const Word64& root) const { return root.load(); }
   [[nodiscard]] static bool stand() { return true; }

@@ -18,66 +18,55 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-// Whether a search ends here: asked only where the key was not found.
-inline bool has_empty(const Word32* bucket) {
-#ifdef SHOAL_BUCKET_SSE2
-  const auto* at = reinterpret_cast<const __m128i*>(bucket);
-  const __m128i none = _mm_setzero_si128();
-  const __m128i any = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi32(_mm_load_si128(at), none),
-                                                _mm_cmpeq_epi32(_mm_load_si128(at + 1), none)),
-                                   _mm_or_si128(_mm_cmpeq_epi32(_mm_load_si128(at + 2), none),
-                                                _mm_cmpeq_epi32(_mm_load_si128(at + 3), none)));
-  return _mm_movemask_epi8(any) != 0;
-#else
+// Bit i of what these give: slot i.
+
+inline std::uint32_t tagged_slots_portable(const Word32* bucket, std::uint32_t tag) {
+  std::uint32_t tagged = 0;
   for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-    if (bucket[i].load(std::memory_order_relaxed) == 0) return true;
+    if (slot_tag(bucket[i].load(std::memory_order_relaxed)) == tag) tagged |= 1U << i;
   }
-  return false;
-#endif
+  return tagged;
 }
 
-// Bit i: slot i.
-struct BucketMatch {
-  std::uint32_t tagged = 0;  // has the tag
+inline std::uint32_t empty_slots_portable(const Word32* bucket) {
   std::uint32_t empty = 0;
-};
-
-inline BucketMatch match_portable(const Word32* bucket, std::uint32_t tag) {
-  BucketMatch match;
   for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-    const std::uint32_t slot = bucket[i].load(std::memory_order_relaxed);
-    if (slot_tag(slot) == tag) match.tagged |= 1U << i;
-    if (slot == 0) match.empty |= 1U << i;
+    if (bucket[i].load(std::memory_order_relaxed) == 0) empty |= 1U << i;
   }
-  return match;
+  return empty;
 }
 
 #ifdef SHOAL_BUCKET_SSE2
-inline BucketMatch match_sse2(const Word32* bucket, std::uint32_t tag) {
+// `equal` says of each four slots, by all ones or all zeros, which are meant: packing keeps them.
+template <typename Equal>
+inline std::uint32_t slots_sse2(const Word32* bucket, Equal equal) {
   const auto* at = reinterpret_cast<const __m128i*>(bucket);
-  const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
-  const __m128i none = _mm_setzero_si128();
-  __m128i tagged[4];
-  __m128i empty[4];
-  for (int i = 0; i < 4; ++i) {
-    const __m128i slots = _mm_load_si128(at + i);
-    tagged[i] = _mm_cmpeq_epi32(_mm_srli_epi32(slots, kSlotOffsetBits), wanted);
-    empty[i] = _mm_cmpeq_epi32(slots, none);
-  }
-  // All ones or all zeros: packing keeps them.
-  const auto bits = [](const __m128i(&lanes)[4]) {
-    return static_cast<std::uint32_t>(_mm_movemask_epi8(
-        _mm_packs_epi16(_mm_packs_epi32(lanes[0], lanes[1]), _mm_packs_epi32(lanes[2], lanes[3]))));
-  };
-  return {.tagged = bits(tagged), .empty = bits(empty)};
+  const __m128i low = _mm_packs_epi32(equal(_mm_load_si128(at)), equal(_mm_load_si128(at + 1)));
+  const __m128i high =
+      _mm_packs_epi32(equal(_mm_load_si128(at + 2)), equal(_mm_load_si128(at + 3)));
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
 }
 #endif
 
-inline BucketMatch match(const Word32* bucket, std::uint32_t tag) {
+// Those that have the tag.
+inline std::uint32_t tagged_slots(const Word32* bucket, std::uint32_t tag) {
 #ifdef SHOAL_BUCKET_SSE2
-  return match_sse2(bucket, tag);
+  const __m128i wanted = _mm_set1_epi32(static_cast<int>(tag));
+  return slots_sse2(bucket, [&](__m128i slots) {
+    return _mm_cmpeq_epi32(_mm_srli_epi32(slots, kSlotOffsetBits), wanted);
+  });
 #else
-  return match_portable(bucket, tag);
+  return tagged_slots_portable(bucket, tag);
+#endif
+}
+
+// Those that are empty: a search ends at a bucket that has one.
+inline std::uint32_t empty_slots(const Word32* bucket) {
+#ifdef SHOAL_BUCKET_SSE2
+  return slots_sse2(bucket,
+                    [](__m128i slots) { return _mm_cmpeq_epi32(slots, _mm_setzero_si128()); });
+#else
+  return empty_slots_portable(bucket);
 #endif
 }
 

@@ -243,7 +243,7 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
     spot.entry = entry;
     spot.slot = &block.slot(i);
     spot.seen = seen;
-    spot.alone = match(block.bucket(i / kSlotsPerBucket), 0x8000).empty != 0;
+    spot.alone = empty_slots(block.bucket(i / kSlotsPerBucket)) != 0;
   }
   return spot.seen != 0;
 }

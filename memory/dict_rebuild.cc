@@ -98,12 +98,12 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   copy_in(at + kEntryHeadBytes, entry.key(), bytes - kEntryHeadBytes, bytes - kEntryHeadBytes);
   const std::uint32_t mask = block.buckets() - 1;
   std::uint32_t bucket = bucket_bits(hash) & mask;
-  std::uint32_t free = match(block.bucket(bucket), 0x8000).empty;
+  std::uint32_t free = empty_slots(block.bucket(bucket));
   // There is one: but others may write nonsense there.
   for (std::uint32_t looked = 0; free == 0; ++looked) {
     if (looked == mask) return false;
     bucket = (bucket + 1) & mask;
-    free = match(block.bucket(bucket), 0x8000).empty;
+    free = empty_slots(block.bucket(bucket));
   }
   block.bucket(bucket)[__builtin_ctz(free)].store(slot_of(tag_of(hash), to.tail),
                                                   std::memory_order_relaxed);

@@ -227,7 +227,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     bool reached = is_its_own && tag_of(hash) == slot_tag(seen);
     for (std::uint32_t step = 0; step < steps && reached; ++step) {
       const std::uint32_t at = (bucket_bits(hash) + step) & (buckets - 1);
-      reached = match(block.bucket(at), 0x8000).empty == 0;
+      reached = empty_slots(block.bucket(at)) == 0;
     }
     if (!reached) wrong = absl::StrCat("shard ", index, ", slot ", i, ": its key is not found");
     ++count;

@@ -25,8 +25,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
   std::uint32_t at = bucket_bits(key.hash) & mask;
   for (std::uint32_t looked = 0; looked <= mask; ++looked, at = (at + 1) & mask) {
     Word32* const bucket = block.bucket(at);
-    const BucketMatch found = match(bucket, tag);
-    for (std::uint32_t tagged = found.tagged; tagged != 0; tagged &= tagged - 1) {
+    for (std::uint32_t tagged = tagged_slots(bucket, tag); tagged != 0; tagged &= tagged - 1) {
       Word32& slot = bucket[__builtin_ctz(tagged)];
       const std::uint32_t seen = slot.load();
       if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
@@ -34,7 +33,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
       if (!has_key(spot.entry, key)) continue;
       spot.slot = &slot;
       spot.seen = seen;
-      spot.alone = found.empty != 0;
+      spot.alone = empty_slots(bucket) != 0;
       return true;
     }
     if (spot.free == nullptr) {
@@ -42,7 +41,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
         if (bucket[i].load(std::memory_order_relaxed) <= kSlotErased) spot.free = &bucket[i];
       }
     }
-    if (found.empty != 0) break;
+    if (empty_slots(bucket) != 0) break;
   }
   return true;
 }

@@ -20,6 +20,16 @@ constexpr std::uint64_t where_of(std::uint64_t offset, bool wide) {
   return offset << 1 | (wide ? 1 : 0);
 }
 
+// One of a committed transaction's; making it again does no harm.
+void make_store(std::byte* arena, std::uint64_t where, std::uint64_t value) {
+  std::byte* const at = arena + (where >> 1);
+  if ((where & 1) != 0) {
+    reinterpret_cast<Word64*>(at)->store(value);
+  } else {
+    reinterpret_cast<Word32*>(at)->store(static_cast<std::uint32_t>(value));
+  }
+}
+
 }  // namespace
 
 // ---- reading through a record ----
@@ -125,9 +135,9 @@ Result Transaction::begin(Call& call, Dict& dict, std::uint64_t publishes, std::
   return Result::kDone;
 }
 
-// Settles every block of the list that `what` says, and frees the record.
 namespace {
 
+// Every block of the list that is still there and is what `what` says.
 void free_listed(const ContainerHome& home, Caller& caller, TransactionBlock* blocks,
                  std::uint64_t count, std::uint64_t what) {
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -205,8 +215,7 @@ void Transaction::unlock_all(Call& call) {
 // ---- what all kinds of transactions end with ----
 
 // Makes the stores that were gathered, all at once.
-void Transaction::make_all(Call& call) {
-  (void)call;
+void Transaction::make_all() {
   std::sort(stores_.begin(), stores_.end());
   for (std::size_t i = 0; i < stores_.size(); ++i) {
     publishes()[i].where.store(stores_[i].first, std::memory_order_relaxed);
@@ -220,14 +229,7 @@ void Transaction::make_all(Call& call) {
 }
 
 void Transaction::apply(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& stores) const {
-  for (const auto& [where, value] : stores) {
-    std::byte* const at = home_.arena + (where >> 1);
-    if ((where & 1) != 0) {
-      reinterpret_cast<Word64*>(at)->store(value);
-    } else {
-      reinterpret_cast<Word32*>(at)->store(static_cast<std::uint32_t>(value));
-    }
-  }
+  for (const auto& [where, value] : stores) make_store(home_.arena, where, value);
 }
 
 void Transaction::finish(Call& call) {
@@ -266,9 +268,8 @@ Result Transaction::bring_in(Call& call, const TransactionChange& change,
 }
 
 // Under all locks. kExhausted: what `locked_` says is missing.
-Result Transaction::prepare_all(Call& call, const std::vector<TransactionChange>& changes,
+Result Transaction::prepare_all(const std::vector<TransactionChange>& changes,
                                 std::vector<Prepared>& prepared) {
-  (void)call;
   bool all = true;
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const TransactionChange& change = changes[i];
@@ -360,7 +361,7 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
     locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
     locked.shard->transaction.store(offset_);
   }
-  result = prepare_all(call, changes, prepared);
+  result = prepare_all(changes, prepared);
   if (result != Result::kDone) {
     for (const Prepared& mine : prepared) {
       if (mine.reserved == nullptr) continue;
@@ -380,7 +381,7 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
     unlock_all(call);
     return result;
   }
-  make_all(call);
+  make_all();
   for (const Prepared& mine : prepared) {
     Dict::add_to(mine.shard->live, mine.grown);
     Dict::add_to(mine.shard->count, mine.count);
@@ -473,7 +474,7 @@ Result Transaction::clear(Call& call, Dict& dict) {
       none.generation = DictRoot::of(shard.root.load()).generation + 1;
       publish(offset_of(&shard.root), true, none.word());
     }
-    make_all(call);
+    make_all();
     for (const Locked& locked : locked_) Dict::set_derived(*locked.shard, Dict::Fresh{});
     finish(call);
     end(call);
@@ -511,12 +512,7 @@ void recover_transaction(ThreadRecord& thread, const ContainerHome& home, Caller
         const std::uint64_t value = list[i].value.load();
         const bool wide = (where & 1) != 0;
         if (!holds_objects(where >> 1, wide ? 8 : 4)) continue;
-        std::byte* const at = home.arena + (where >> 1);
-        if (wide) {
-          reinterpret_cast<Word64*>(at)->store(value);
-        } else {
-          reinterpret_cast<Word32*>(at)->store(static_cast<std::uint32_t>(value));
-        }
+        make_store(home.arena, where, value);
       }
     }
     const bool counts = (state & (kCommitted | kTransactionDone)) != 0;

@@ -64,7 +64,6 @@ class ConsistentReads {
   // Whether all that was read was true at once.
   [[nodiscard]] bool stand() const;
   [[nodiscard]] const std::vector<ShardSeen>& seen() const { return seen_; }
-  void forget() { seen_.clear(); }
 
  private:
   Result see(Dict& dict, const DictKey& key);
@@ -114,9 +113,9 @@ class Transaction {
   Result bring_in(Call& call, const TransactionChange& change, Dict::Incoming& incoming);
   Result lock_all(Call& call);
   void unlock_all(Call& call);
-  Result prepare_all(Call& call, const std::vector<TransactionChange>& changes,
+  Result prepare_all(const std::vector<TransactionChange>& changes,
                      std::vector<Prepared>& prepared);
-  void make_all(Call& call);
+  void make_all();
   void apply(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& stores) const;
   void finish(Call& call);
   void publish(std::uint64_t offset, bool wide, std::uint64_t value);

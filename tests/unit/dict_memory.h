@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "memory/arena.h"
 #include "memory/containers.h"
 #include "memory/dict.h"
@@ -116,6 +118,14 @@ struct Process {
   memory::ThreadRecord record;
   memory::Caller caller;
 };
+
+inline void expect_sound(DictMemory& memory) {
+  memory::DictStat stat;
+  std::string wrong;
+  EXPECT_TRUE(memory.reader().verify(stat, [&](const std::string& what) { wrong += what + "\n"; }))
+      << wrong;
+  EXPECT_EQ(stat.entries, memory.reader().size());
+}
 
 // Texts in, texts out.
 class TextDict {

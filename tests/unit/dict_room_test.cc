@@ -11,15 +11,9 @@ namespace {
 
 using memory::Result;
 using test::DictMemory;
+using test::expect_sound;
 using test::Process;
 using test::TextDict;
-
-void expect_sound(DictMemory& memory) {
-  memory::DictStat stat;
-  std::string wrong;
-  EXPECT_TRUE(memory.reader().verify(stat, [&](const std::string& what) { wrong += what + "\n"; }))
-      << wrong;
-}
 
 TEST(DictRoom, CountsTheRoomOfASpareThatIsUsedAgain) {
   DictMemory memory;

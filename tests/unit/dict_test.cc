@@ -13,21 +13,29 @@ namespace {
 using memory::Dict;
 using memory::Result;
 using test::DictMemory;
+using test::expect_sound;
 using test::Process;
 using test::TextDict;
-
-void expect_sound(DictMemory& memory) {
-  memory::DictStat stat;
-  std::string wrong;
-  EXPECT_TRUE(memory.reader().verify(stat, [&](const std::string& what) { wrong += what + "\n"; }))
-      << wrong;
-  EXPECT_EQ(stat.entries, memory.reader().size());
-}
 
 std::string random_text(std::mt19937_64& random, std::size_t most) {
   std::string text(random() % (most + 1), ' ');
   for (char& c : text) c = static_cast<char>('a' + random() % 26);
   return text;
+}
+
+TEST(DictBucket, IsLookedAtAsThePortableTwinDoes) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 10'000; ++round) {
+    alignas(memory::kBucketBytes) memory::Word32 bucket[memory::kSlotsPerBucket];
+    for (memory::Word32& slot : bucket) {
+      const auto tag = static_cast<std::uint32_t>(random() % 4) * 0x2aaa;
+      slot.store(random() % 3 == 0 ? 0 : memory::slot_of(tag, 64 * (random() % 16)));
+    }
+    for (const std::uint32_t tag : {0U, 0x2aaaU, 0x5554U, 0x7ffeU, 0x7fffU}) {
+      EXPECT_EQ(memory::tagged_slots(bucket, tag), memory::tagged_slots_portable(bucket, tag));
+    }
+    EXPECT_EQ(memory::empty_slots(bucket), memory::empty_slots_portable(bucket));
+  }
 }
 
 TEST(Dict, AnswersAsAMapDoes) {
