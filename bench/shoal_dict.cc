@@ -28,8 +28,8 @@ class Dict64 {
   explicit Dict64(shoal::Dict dict) : dict_(std::move(dict)) {}
 
   bool get(const Key& key, Value* value) const {
-    const absl::StatusOr<std::size_t> size =
-        dict_.get_into(view(key), std::as_writable_bytes(std::span(*value)));
+    const absl::StatusOr<std::optional<std::size_t>> size =
+        dict_.find_into(view(key), std::as_writable_bytes(std::span(*value)));
     return size.ok() && *size == value->size();
   }
 

@@ -58,6 +58,7 @@ absl::Status ArenaReference::bind(std::shared_ptr<ArenaMapping> in) {
   view = memory::view_of(in->at(), object, arena_kind, flags, parameter, block);
   if (access == Access::kReadWrite) writer = session->number();
   arena_ = std::move(in);
+  op_timeout_ns = absl::ToInt64Nanoseconds(session->options().op_timeout);
   if (memory::is_container(arena_kind)) bind_container();
   return absl::OkStatus();
 }
@@ -75,10 +76,6 @@ void ArenaReference::bind_container() {
   } else {
     dict = std::make_unique<memory::Dict>(view, home.arena, geometry, home.allocator);
   }
-}
-
-std::int64_t op_timeout_ns(const ArenaReference& object) {
-  return absl::ToInt64Nanoseconds(object.session->options().op_timeout);
 }
 
 absl::Status is_closed() {

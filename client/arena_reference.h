@@ -40,6 +40,7 @@ class ArenaReference final : public Reference {
   // The session's number, for who may write; else kNoSession, so that a call that would write
   // finds no thread and is refused where that is looked into.
   std::uint64_t writer = kNoSession;
+  std::int64_t op_timeout_ns = 0;
   std::uint64_t parameter = 0;
   std::uint64_t block = 0;
   std::uint16_t flags = 0;
@@ -71,7 +72,7 @@ inline const ArenaReference* object_of(const std::shared_ptr<Reference>& referen
 absl::StatusOr<ThreadEntry*> enter(const ArenaReference* object);
 
 // How long a call waits for another process's lock.
-std::int64_t op_timeout_ns(const ArenaReference& object);
+inline std::int64_t op_timeout_ns(const ArenaReference& object) { return object.op_timeout_ns; }
 
 absl::Status is_closed();
 absl::Status is_read_only(const ArenaReference& object);

@@ -124,16 +124,23 @@ absl::StatusOr<Value> Dict::get(const Key& key) const {
   return found.decode();
 }
 
-absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> out) const {
+absl::StatusOr<std::optional<std::size_t>> Dict::find_into(const Key& key,
+                                                           std::span<std::byte> out) const {
+  const ArenaReference* const object = object_of(reference_);
+  if (object == nullptr) [[unlikely]]
+    return internal::is_closed();
+  if (!key.status().ok()) [[unlikely]]
+    return key.status();
   std::size_t bytes = 0;
   std::uint8_t kind = 0;
-  absl::Status status = look(reference_.get(), key, [&](const StoredValue& value) {
+  const Result result = read_dict(*object, key, [&](const StoredValue& value) {
     kind = value.kind;
     bytes = value.bytes;
     memory::copy_out(out.data(), value.data, std::min(out.size(), bytes));
   });
-  if (!status.ok()) [[unlikely]]
-    return status;
+  if (result == Result::kAbsent) return std::optional<std::size_t>();
+  if (result != Result::kDone) [[unlikely]]
+    return key_failure(result, *object, key, absl::OkStatus());
   if (!is_plain(kind)) [[unlikely]] {
     return wrong_kind(*object_of(reference_), key, kind, "bytes, text or a number");
   }
@@ -141,7 +148,16 @@ absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> 
     return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference_), key),
                  ": the value has ", bytes, " bytes, and there is room for ", out.size());
   }
-  return bytes;
+  return std::optional<std::size_t>(bytes);
+}
+
+absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> out) const {
+  absl::StatusOr<std::optional<std::size_t>> bytes = find_into(key, out);
+  if (!bytes.ok()) [[unlikely]]
+    return bytes.status();
+  if (!*bytes) [[unlikely]]
+    return key_failure(Result::kAbsent, *object_of(reference_), key, absl::OkStatus());
+  return **bytes;
 }
 
 namespace {
@@ -351,7 +367,7 @@ absl::StatusOr<Value> Dict::get_or_insert(const Key& key, const Value& value) co
   bool found = false;
   absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
     found = stored != nullptr;
-    if (!found) return DictDecision{.what = What::kPut, .value = encoded.stored};
+    if (!found) return DictDecision{.what = What::kPut, .value = &encoded.stored};
     there.take(*stored);
     return DictDecision{};
   });
@@ -406,13 +422,14 @@ absl::Status Dict::compare_and_swap(const Key& key, const std::optional<Value>& 
       equal = value.ok() && *value == *expected;
     }
     if (!equal) return DictDecision{.result = Result::kDiffers};
-    if (desired) return DictDecision{.what = What::kPut, .value = encoded.stored};
+    if (desired) return DictDecision{.what = What::kPut, .value = &encoded.stored};
     return DictDecision{.what = stored == nullptr ? What::kLeave : What::kErase};
   });
 }
 
 absl::StatusOr<std::int64_t> Dict::add(const Key& key, std::int64_t by) const {
   std::int64_t sum = 0;
+  const DictValue value{.data = &sum, .bytes = 8, .kind = number_of(ValueKind::kInt)};
   bool overflow = false;
   std::uint8_t strange = number_of(ValueKind::kInt);
   absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
@@ -421,8 +438,7 @@ absl::StatusOr<std::int64_t> Dict::add(const Key& key, std::int64_t by) const {
     if (stored != nullptr && stored->bytes == 8) now = static_cast<std::int64_t>(stored->word());
     overflow = __builtin_add_overflow(now, by, &sum);
     if (strange != number_of(ValueKind::kInt) || overflow) return DictDecision{};
-    return DictDecision{.what = What::kPut,
-                        .value = {.data = &sum, .bytes = 8, .kind = number_of(ValueKind::kInt)}};
+    return DictDecision{.what = What::kPut, .value = &value};
   });
   if (!status.ok()) [[unlikely]]
     return status;
@@ -438,6 +454,7 @@ absl::StatusOr<std::int64_t> Dict::add(const Key& key, std::int64_t by) const {
 
 absl::StatusOr<double> Dict::add(const Key& key, double by) const {
   double sum = 0;
+  const DictValue value{.data = &sum, .bytes = 8, .kind = number_of(ValueKind::kDouble)};
   std::uint8_t strange = 0;
   absl::Status status = change(reference_, key, [&](const StoredValue* stored) {
     double now = 0;
@@ -452,8 +469,7 @@ absl::StatusOr<double> Dict::add(const Key& key, double by) const {
       return DictDecision{.result = Result::kDone};
     }
     sum = now + by;
-    return DictDecision{.what = What::kPut,
-                        .value = {.data = &sum, .bytes = 8, .kind = number_of(ValueKind::kDouble)}};
+    return DictDecision{.what = What::kPut, .value = &value};
   });
   if (!status.ok()) return status;
   if (strange != 0) return wrong_kind(*object_of(reference_), key, strange, "a number");

@@ -190,10 +190,9 @@ absl::StatusOr<Value> decode(std::uint8_t kind, std::string_view bytes, int dept
 
 }  // namespace
 
-absl::Status check_key(std::string_view text) {
+absl::Status why_no_key(std::string_view text) {
   if (text.size() > protocol::kKeyBytesMax) return too_long(text.size());
-  if (!memory::is_utf8(text)) return refused("a key is not UTF-8: pass it as Bytes");
-  return absl::OkStatus();
+  return refused("a key is not UTF-8: pass it as Bytes");
 }
 
 absl::StatusOr<EncodedKey> encode_key(const Value& key, std::string& storage) {

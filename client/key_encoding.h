@@ -13,6 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "memory/utf8.h"
+#include "schemas/limits.h"
 #include "shoal/value.h"
 
 namespace shoal::internal {
@@ -31,7 +33,11 @@ inline EncodedKey encode_key(std::string_view text) {
 }
 
 // INVALID_ARGUMENT: not UTF-8, or longer than kKeyBytesMax.
-absl::Status check_key(std::string_view text);
+absl::Status why_no_key(std::string_view text);
+inline absl::Status check_key(std::string_view text) {
+  const bool good = text.size() <= protocol::kKeyBytesMax && memory::is_utf8(text);
+  return good ? absl::OkStatus() : why_no_key(text);
+}
 
 // INVALID_ARGUMENT: no key; the message says why. Numbers, strings and bytes cost no allocation.
 absl::StatusOr<EncodedKey> encode_key(const Value& key, std::string& storage);

@@ -99,12 +99,14 @@ absl::Status typed_erase(const Reference* reference, KeyBytes key) {
 
 absl::Status typed_change(const Reference* reference, KeyBytes key, std::span<std::byte> value,
                           absl::FunctionRef<TypedChange(bool found)> decide) {
+  DictValue put = stored(nullptr, value.size());
   const auto decide_stored = [&](const StoredValue* found) -> DictDecision {
     if (found != nullptr && !take(*found, value)) return {.result = Result::kDamaged};
     const TypedChange change = decide(found != nullptr);
     switch (change.what) {
       case TypedChange::What::kPut:
-        return {.what = DictDecision::What::kPut, .value = stored(change.value, value.size())};
+        put.data = change.value;
+        return {.what = DictDecision::What::kPut, .value = &put};
       case TypedChange::What::kErase:
         return {.what = DictDecision::What::kErase};
       case TypedChange::What::kAbsent:

@@ -27,13 +27,16 @@
 //  5. `changes` is raised before anything in the shard changes: who finds it as it was has seen one
 //     instant, or one and the next change of one word.
 //
-// Why no torn or foreign entry is returned: a reader loads the root word (acquire), then depth and
-// index, slot (acquire), version, entry, and afterwards finds the version, the slot, the root word
-// and the object's id as they were. By 3 the block was the shard's all the time; by 2 and the
-// version no byte of the entry changed, or one word from one value to another. Depth changes before
-// the root word in a split, after it in a merge: who has seen the new root word sees the new depth,
-// and who has used the new depth on the old block finds the root word changed. Progress: a reader
-// tries again only if a writer has got on meanwhile.
+// Why no torn or foreign entry is returned: a reader loads the root word (acquire), slot (acquire),
+// version, entry, and afterwards finds the version, the slot, the root word and the object's id as
+// they were. By 3 the block was the shard's all the time; by 2 and the version no byte of the entry
+// changed, or one word from one value to another. Who finds the key need not ask whether the shard
+// has its hash: while the root word of a split stands both halves are in the block, and nobody
+// changes the other shard's before it does not (both locks are held). Who does not find it loads
+// depth and index then, before the root word again: depth changes before the root word in a split,
+// after it in a merge, so who has seen the new root word sees the new depth, and who has used the
+// new depth on the old block finds the root word changed. Progress: a reader tries again only if a
+// writer has got on meanwhile.
 //
 // What if a process dies here?
 //  - Before the store that publishes: nothing happened. After it: all of it. Derived fields are
@@ -99,12 +102,13 @@ struct StoredValue {
   [[nodiscard]] std::uint64_t word() const { return load_word(data, std::memory_order_relaxed); }
 };
 
-// What to do with a key that is looked at under its lock.
+// What to do with a key that is looked at under its lock. `value`: to be put; it stays what and
+// where it is until the call is over.
 struct DictDecision {
   enum class What : std::uint8_t { kLeave, kPut, kErase };
   What what = What::kLeave;
-  DictValue value{};
   Result result = Result::kDone;  // what the call answers if nothing was changed
+  const DictValue* value = nullptr;
 };
 
 // One entry of a snapshot; the bytes are in the snapshot.
@@ -225,7 +229,8 @@ class Dict {
     [[nodiscard]] std::uint32_t slots() const { return buckets() * kSlotsPerBucket; }
     [[nodiscard]] Word32& slot(std::uint32_t i) const { return reinterpret_cast<Word32*>(at)[i]; }
   };
-  // An entry inside its block, as its first words said when they were loaded.
+  // An entry inside its block, as its first words said when they were loaded. Words, not what is in
+  // them: taken apart into narrow fields they would go through memory, and stall there.
   struct Entry {
     std::byte* at = nullptr;
     std::uint32_t offset = 0;
@@ -235,18 +240,21 @@ class Dict {
     [[nodiscard]] std::uint32_t key_bytes() const { return key_bytes_in(key_word); }
     [[nodiscard]] std::byte* key() const { return at + kEntryHeadBytes; }
     [[nodiscard]] std::byte* value() const { return key() + padded(key_bytes()); }
-    [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room); }
+    [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room()); }
     [[nodiscard]] Word64& version() const { return reinterpret_cast<Word64*>(at)[2]; }
   };
 
   [[nodiscard]] DictDescriptor& descriptor() const { return *descriptor_; }
-  [[nodiscard]] std::byte* resolve(std::uint64_t offset, std::uint64_t bytes) const {
-    const bool inside = offset >= geometry_.chunks && offset % 256 == 0 &&
-                        offset <= geometry_.file_bytes && bytes <= geometry_.file_bytes - offset;
+  [[nodiscard]] [[gnu::always_inline]] std::byte* resolve(std::uint64_t offset,
+                                                          std::uint64_t bytes) const {
+    const std::uint64_t at = offset - geometry_.chunks;  // wraps where it is less
+    const bool inside = at <= chunk_bytes_ && bytes <= chunk_bytes_ - at && offset % 256 == 0;
     return inside ? arena_ + offset : nullptr;
   }
-  [[nodiscard]] bool open_block(std::uint64_t root, Block& block) const {
+  [[nodiscard]] [[gnu::always_inline]] bool open_block(std::uint64_t root, Block& block) const {
     block.root = DictRoot::of(root);
+    if (!block.root.is_sound()) [[unlikely]]
+      return false;
     block.at = resolve(block.root.block, block.root.bytes());
     return block.at != nullptr;
   }
@@ -301,10 +309,31 @@ class Dict {
 
   // ---- locks ----
 
-  Result lock(Call& call, std::uint32_t hash_bits, Shard*& shard) const;
+  // The shard of the hash, which is the caller's if the result is kDone. `known`: which one it was
+  // the last time; may be null.
+  struct Held {
+    Result result;
+    Shard* shard;
+  };
+  Held lock(Call& call, std::uint32_t hash_bits, Shard* known) const {
+    if (known != nullptr && !object_.is_stale()) [[likely]] {
+      std::uint32_t free = 0;
+      if (known->lock.change(free, call.caller.owner << 2)) [[likely]] {
+        if (has_hash(*known, hash_bits)) [[likely]]
+          return {Result::kDone, known};
+        unlock_word(call.caller, known->lock);
+        known = nullptr;
+      }
+    }
+    return lock_slowly(call, hash_bits, known);
+  }
+  Held lock_slowly(Call& call, std::uint32_t hash_bits, Shard* known) const;
   Result lock_word(Call& call, Word32& word) const;
-  void unlock_word(Caller& caller, Word32& word) const;
-  void unlock(Caller& caller, Shard& shard) const;
+  void unlock_word(Caller& caller, Word32& word) const {
+    std::uint32_t seen = caller.owner << 2;
+    if (!word.change(seen, 0)) [[unlikely]]
+      (void)release_slow(object_, word, caller, seen, 1);
+  }
   static void touch(Shard& shard) {
     shard.changes.store(shard.changes.load(std::memory_order_relaxed) + 1);
   }
@@ -321,15 +350,15 @@ class Dict {
   bool look(const Block& block, const DictKey& key, Spot& spot) const;  // false: damaged
   // A value on its way: in the caller's memory, or in a block that this call has allocated.
   struct Incoming {
-    DictValue value;
+    const DictValue* value = nullptr;
     std::uint64_t large = 0;
     std::uint64_t payload[2] = {};
     bool used = false;
 
     [[nodiscard]] std::uint32_t bytes() const {
-      return large != 0 ? kLargeValueBytes : static_cast<std::uint32_t>(value.bytes);
+      return large != 0 ? kLargeValueBytes : static_cast<std::uint32_t>(value->bytes);
     }
-    [[nodiscard]] const void* data() const { return large != 0 ? payload : value.data; }
+    [[nodiscard]] const void* data() const { return large != 0 ? payload : value->data; }
   };
   // A block that nothing names any more, once the lock is let go.
   struct Garbage {
@@ -352,17 +381,20 @@ class Dict {
   bool replace_word(Shard& shard, const Spot& spot, const Incoming& incoming) const;
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                const Incoming& incoming, Publish& publish);
-  void write_entry(const Block& block, std::uint32_t offset, std::uint64_t key_word,
-                   const DictKey& key, const Incoming& incoming, ValueLayout layout) const;
+  static void write_value(std::byte* entry, const DictKey& key, const Incoming& incoming,
+                          std::uint32_t room, std::uint32_t spare);
   Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                 Incoming& incoming, Garbage& garbage);
   Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
   template <typename DecideInline>
   Result alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide);
-  Result retire_value(Call& call, const DictKey& key, const Spot& spot, Garbage& garbage) const;
+  Result after_full(Call& call, const DictKey& key, const Incoming& incoming);
+  Result bring_in_again(Call& call, const DictKey& key, const DictValue& value,
+                        Incoming& incoming) const;
+  Result retire_value(Call& call, const DictKey& key, Entry entry, Garbage& garbage) const;
   Result bring_in(Call& call, const DictKey& key, const DictValue& value, Incoming& incoming) const;
   void give_up(Caller& caller, const DictKey& key, Incoming& incoming) const;
-  [[nodiscard]] bool takes(const Incoming& incoming, const DictValue& value) const;
+  [[nodiscard]] bool is_in(const Incoming& incoming, const DictValue& value) const;
   void free_value(Caller& caller, std::uint64_t hash, const Garbage& garbage) const;
   [[nodiscard]] BlockFor value_part(std::uint64_t hash) const {
     return {.object = object_.id, .part = kPartValue + shard_bits(hash)};
@@ -371,11 +403,11 @@ class Dict {
   // ---- blocks (dict_rebuild.cc) ----
 
   struct Plan {
-    unsigned size = 0;
-    unsigned density = 0;
+    unsigned bytes_log = 0;
+    unsigned buckets_log = 0;
   };
   // A block for so many bytes of entries; false: they are too many for one.
-  static bool plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan& plan,
+  static bool plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan,
                    std::uint64_t filled_percent);
   // Room for so many more entries of so many bytes in the shard of the hash: a new block, or two.
   // If they are too many for one shard it is split, and the caller sees how far that goes.
@@ -436,11 +468,16 @@ class Dict {
   }
   Result try_again(std::uint32_t attempt, std::int64_t timeout_ns, std::int64_t& deadline) const;
 
+  template <typename Use>
+  Result find_at_once(const Shard& shard, const DictKey& key, Use& use) const;
   template <typename Use, typename Words>
-  Result find_in(const Shard& shard, const DictKey& key, Use use, const Words& words) const;
+  Result find_in(const Shard& shard, const DictKey& key, Use& use, const Words& words) const;
   template <typename Use, typename Words>
-  Result look_at(const Block& block, const Word32& slot, const DictKey& key, Use use,
+  Result look_at(const Block& block, const Word32& slot, const DictKey& key, Use& use,
                  const Words& words) const;
+  // Where the first try did not do: the shard has not been met yet, changes, or is marked.
+  Result find_again(const DictKey& key, std::int64_t timeout_ns,
+                    absl::FunctionRef<void(const StoredValue&)> use) const;
   bool find_last(const Block& block, Spot& spot) const;
   bool verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
                     std::string& wrong) const;
@@ -452,6 +489,7 @@ class Dict {
   DictDescriptor* descriptor_;
   std::byte* arena_;
   Geometry geometry_;
+  std::uint64_t chunk_bytes_;  // of all chunks
   ArenaMemory* allocator_;
   std::uint64_t seed_;
   ShardMap first_map_{};
@@ -459,54 +497,40 @@ class Dict {
 };
 
 // ---- what every get runs through ----
+// Inlined by order: a compiler that makes calls of these passes what they find through memory.
 
-inline bool Dict::open_entry(const Block& block, std::uint32_t offset, Entry& entry) {
+[[gnu::always_inline]] inline bool Dict::open_entry(const Block& block, std::uint32_t offset,
+                                                    Entry& entry) {
   if (offset + kEntryHeadBytes > block.bytes()) return false;
   entry.at = block.at + offset;
   entry.offset = offset;
   entry.key_word = load_word(entry.at, std::memory_order_relaxed);
-  entry.layout = ValueLayout::of(load_word(entry.at + 8, std::memory_order_relaxed));
-  return entry.bytes() <= block.bytes() - offset && entry.layout.bytes <= entry.layout.room;
+  entry.layout.word = load_word(entry.at + 8, std::memory_order_relaxed);
+  return entry.bytes() <= block.bytes() - offset && entry.layout.bytes() <= entry.layout.room();
 }
 
-inline bool Dict::open_value(const Entry& entry, StoredValue& value) const {
-  value.kind = entry.layout.kind;
-  value.references = entry.layout.references;
-  if (!entry.layout.large) [[likely]] {
+[[gnu::always_inline]] inline bool Dict::open_value(const Entry& entry, StoredValue& value) const {
+  value.kind = entry.layout.kind();
+  value.references = entry.layout.references();
+  if (!entry.layout.large()) [[likely]] {
     value.data = entry.value();
-    value.bytes = entry.layout.bytes;
+    value.bytes = entry.layout.bytes();
     value.block = 0;
     return true;
   }
-  if (entry.layout.bytes != kLargeValueBytes) return false;
+  if (entry.layout.bytes() != kLargeValueBytes) return false;
   value.block = load_word(entry.value(), std::memory_order_relaxed);
   value.bytes = load_word(entry.value() + 8, std::memory_order_relaxed);
   value.data = value.bytes > kBlockBytesMax ? nullptr : resolve(value.block, value.bytes + 7);
   return value.data != nullptr;
 }
 
-// The last bytes of a key, fewer than 8, as they lie padded in a word.
-inline std::uint64_t key_tail(const unsigned char* at, std::uint32_t bytes) {
-  std::uint64_t word = 0;
-  std::memcpy(&word, at, bytes);
-  return word;
+[[gnu::always_inline]] inline bool Dict::is_key(const std::byte* theirs, const DictKey& key) {
+  return is_equal(key.data, theirs, key.bytes);
 }
 
-inline bool Dict::is_key(const std::byte* theirs, const DictKey& key) {
-  const auto* mine = static_cast<const unsigned char*>(key.data);
-  std::uint64_t differs = 0;
-  std::uint32_t left = key.bytes;
-  for (; left >= 8; left -= 8, mine += 8, theirs += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, mine, 8);
-    differs |= word ^ load_word(theirs, std::memory_order_relaxed);
-  }
-  if (left != 0) differs |= key_tail(mine, left) ^ load_word(theirs, std::memory_order_relaxed);
-  return differs == 0;
-}
-
-inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
-  return entry.key_bytes() == key.bytes && entry.layout.key_kind == key.kind &&
+[[gnu::always_inline]] inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
+  return entry.key_bytes() == key.bytes && entry.layout.key_kind() == key.kind &&
          is_key(entry.key(), key);
 }
 
@@ -545,13 +569,34 @@ class RecordWords {
   std::uint64_t publishes_ = 0;  // 0: words are as they are
 };
 
-// One try. kDiffers: what was seen did not stand.
+// What nearly every call meets: the first bucket has one slot with the key's tag, which is the
+// key's, or has none and an empty one. kDiffers: it is not so, or did not stand.
+template <typename Use>
+[[gnu::always_inline]] inline Result Dict::find_at_once(const Shard& shard, const DictKey& key,
+                                                        Use& use) const {
+  const std::uint64_t root = shard.root.load();
+  Block block;
+  if (!open_block(root, block)) [[unlikely]]
+    return Result::kDiffers;
+  const Word32* const bucket = block.bucket(bucket_bits(key.hash) & (block.buckets() - 1));
+  const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
+  Result result = Result::kAbsent;
+  if (tagged != 0) [[likely]] {
+    result = look_at(block, bucket[__builtin_ctz(tagged)], key, use, PlainWords{});
+    if (result != Result::kDone) [[unlikely]]
+      return Result::kDiffers;
+  } else if (empty_slots(bucket) == 0 || !has_hash(shard, shard_bits(key.hash))) [[unlikely]] {
+    return Result::kDiffers;
+  }
+  fence_loads();
+  return is_same(shard, root) ? result : Result::kDiffers;
+}
+
+// One try, wherever the key is. kDiffers: what was seen did not stand.
 template <typename Use, typename Words>
-Result Dict::find_in(const Shard& shard, const DictKey& key, Use use, const Words& words) const {
+Result Dict::find_in(const Shard& shard, const DictKey& key, Use& use, const Words& words) const {
   const std::uint32_t tag = tag_of(key.hash);
   const std::uint64_t root = words.root(shard.root);
-  if (!has_hash(shard, shard_bits(key.hash))) [[unlikely]]
-    return Result::kDiffers;
   Result result = Result::kAbsent;
   Block block;
   if (!open_block(root, block)) [[unlikely]] {
@@ -572,6 +617,7 @@ Result Dict::find_in(const Shard& shard, const DictKey& key, Use use, const Word
     }
   }
   fence_loads();
+  if (result != Result::kDone && !has_hash(shard, shard_bits(key.hash))) return Result::kDiffers;
   const bool same = words.root(shard.root) == root && words.stand() &&
                     object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
   return same ? result : Result::kDiffers;
@@ -579,42 +625,27 @@ Result Dict::find_in(const Shard& shard, const DictKey& key, Use use, const Word
 
 // The entry that the slot names, if it is the key's. kAbsent: it is not, or names none.
 template <typename Use, typename Words>
-Result Dict::look_at(const Block& block, const Word32& slot, const DictKey& key, Use use,
-                     const Words& words) const {
+[[gnu::always_inline]] inline Result Dict::look_at(const Block& block, const Word32& slot,
+                                                   const DictKey& key, Use& use,
+                                                   const Words& words) const {
   const std::uint32_t seen = words.slot(slot);
   const std::uint32_t offset = slot_offset(seen);
-  const std::uint32_t block_bytes = block.bytes();
-  if (seen <= kSlotReserved || slot_tag(seen) != tag_of(key.hash)) [[unlikely]]
+  if (seen <= kSlotReserved) [[unlikely]]
     return Result::kAbsent;
-  if (offset + kEntryHeadBytes > block_bytes) [[unlikely]]
+  if (offset + kEntryHeadBytes > block.bytes()) [[unlikely]]
     return words.slot(slot) == seen ? Result::kDamaged : Result::kDiffers;
-  // By hand, what open_entry() and open_value() do: taken apart into a struct, the words would go
-  // through memory, which costs more than all the rest.
-  const std::byte* const at = block.at + offset;
-  const std::uint64_t version = load_word(at + 16);
-  const std::uint64_t key_word = load_word(at, std::memory_order_relaxed);
-  const std::uint64_t value_word = load_word(at + 8, std::memory_order_relaxed);
-  const std::uint32_t key_room = padded(key_bytes_in(key_word));
-  const std::uint32_t room = ValueLayout::room_in(value_word);
-  const std::uint32_t bytes = ValueLayout::bytes_in(value_word);
+  const std::uint64_t version = load_word(block.at + offset + 16);
+  Entry entry;
+  StoredValue value;
   Result result = Result::kDone;
-  if (kEntryHeadBytes + key_room + room > block_bytes - offset || bytes > room) [[unlikely]] {
+  if (!open_entry(block, offset, entry)) [[unlikely]] {
     result = Result::kDamaged;
-  } else if (key_bytes_in(key_word) != key.bytes ||
-             ValueLayout::key_kind_in(value_word) != key.kind ||
-             !is_key(at + kEntryHeadBytes, key)) {
+  } else if (!has_key(entry, key)) {
     return Result::kAbsent;
-  } else if (ValueLayout::is_large(value_word)) [[unlikely]] {
-    Entry entry;
-    StoredValue value;
-    const bool open = open_entry(block, offset, entry) && open_value(entry, value);
-    if (open) use(static_cast<const StoredValue&>(value));
-    result = open ? Result::kDone : Result::kDamaged;
+  } else if (!open_value(entry, value)) [[unlikely]] {
+    result = Result::kDamaged;
   } else {
-    use(StoredValue{.data = at + kEntryHeadBytes + key_room,
-                    .bytes = bytes,
-                    .kind = ValueLayout::kind_in(value_word),
-                    .references = ValueLayout::has_references(value_word)});
+    use(static_cast<const StoredValue&>(value));
   }
   fence_loads();
   const bool stood = words.slot(slot) == seen && (version & 1) == 0 &&
@@ -623,26 +654,19 @@ Result Dict::look_at(const Block& block, const Word32& slot, const DictKey& key,
 }
 
 template <typename Use>
-Result Dict::find(const DictKey& key, std::int64_t timeout_ns, Use use) const {
-  std::int64_t deadline = 0;
-  Shard* shard = shard_of(key.hash);
-  for (std::uint32_t attempt = 0;; ++attempt) {
-    if (attempt != 0) [[unlikely]] {
-      const Result result = try_again(attempt, timeout_ns, deadline);
-      if (result != Result::kDone) return result;
-      shard = find_shard(shard_bits(key.hash));
-    }
-    if (shard == nullptr) [[unlikely]] {
-      shard = find_shard(shard_bits(key.hash));
-      if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
-    }
-    // The mark is looked at before the words: see transaction.h.
-    const bool marked = shard->transaction.load() != 0;
-    const Result result = marked ? find_in(*shard, key, use, RecordWords(*shard, arena_, geometry_))
-                                 : find_in(*shard, key, use, PlainWords{});
+[[gnu::always_inline]] inline Result Dict::find(const DictKey& key, std::int64_t timeout_ns,
+                                                Use use) const {
+  const Shard* const shard = shard_of(key.hash);
+  // The mark is looked at before the words: see transaction.h.
+  if (shard != nullptr && shard->transaction.load() == 0) [[likely]] {
+    const Result result = find_at_once(*shard, key, use);
     if (result != Result::kDiffers) [[likely]]
       return result;
   }
+  // Copies: what is in registers so far need not be in memory for a call that is hardly ever made.
+  const DictKey same_key = key;
+  Use same_use = use;
+  return find_again(same_key, timeout_ns, same_use);
 }
 
 SHOAL_VARIANT_END

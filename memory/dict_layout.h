@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <type_traits>
 
 #include "memory/layout.h"
@@ -25,7 +26,8 @@ SHOAL_VARIANT_BEGIN
 //   | lock  |contend.| count  | used   | tail   | live   | changes | latest | 0     |  writers
 //   +-------+--------+--------+--------+--------+--------+---------+----------------+  128
 //
-// root    { generation 32 | block / 1024: 26 | size 3 | density 3 }; no block: the shard is empty.
+// root    { generation 27 | block / 1024: 27 | bytes 4 | buckets 4 | 0: 2 }; no block: the shard is
+//         empty. The block has 2^20 >> bytes, and 1 << buckets.
 //         The generation goes on with every block, so a root word never comes back.
 // depth   1 + how many bits of the hash decide; 0: there is no such shard (shard 0 always is)
 // All of the writers' line but `lock` and `changes` follows from the block.
@@ -118,20 +120,16 @@ inline constexpr std::uint32_t kBucketBytes = kSlotsPerBucket * sizeof(Word32);
 inline constexpr std::uint32_t kSlotErased = 1;
 inline constexpr std::uint32_t kSlotReserved = 2;  // the last value that names no entry
 inline constexpr unsigned kSlotOffsetBits = 17;
-inline constexpr unsigned kDictSizes = 8;  // of blocks
-inline constexpr unsigned kDictDensities = 8;
 
-constexpr std::uint32_t dict_block_bytes(unsigned size) {
-  return size < 3 ? 1024U << 2 * size : 65536U << (size - 3);
-}
-static_assert(dict_block_bytes(0) == 1024 && dict_block_bytes(2) == 16384);
-static_assert(dict_block_bytes(3) == 65536 && dict_block_bytes(7) == 1 << 20);
-static_assert(dict_block_bytes(kDictSizes - 1) <= 8U << kSlotOffsetBits);
-
-constexpr std::uint32_t buckets_in(unsigned size, unsigned density) {
-  const std::uint32_t buckets = dict_block_bytes(size) >> (9 + density);
-  return buckets == 0 ? 1 : buckets;
-}
+// The sizes of blocks, as logarithms.
+inline constexpr unsigned kDictBlockLogs[] = {10, 12, 14, 16, 17, 18, 19, 20};
+inline constexpr unsigned kDictSizes = std::size(kDictBlockLogs);
+inline constexpr unsigned kDictBlockLogMin = kDictBlockLogs[0];
+inline constexpr unsigned kDictBlockLogMax = kDictBlockLogs[kDictSizes - 1];
+static_assert(1U << kDictBlockLogMax <= 8U << kSlotOffsetBits);
+// At most an eighth of a block is buckets, at least a thousandth.
+inline constexpr unsigned kDictBytesPerBucketLogMin = 9;
+inline constexpr unsigned kDictBytesPerBucketLogMax = 16;
 
 constexpr std::uint32_t slot_of(std::uint32_t tag, std::uint32_t offset) {
   return tag << kSlotOffsetBits | offset / 8;
@@ -152,28 +150,34 @@ constexpr std::uint32_t bucket_bits(std::uint64_t hash) {
   return static_cast<std::uint32_t>(hash >> 33);
 }
 
-// Blocks begin before this offset in the arena.
-inline constexpr std::uint64_t kDictBlocksEnd = std::uint64_t{1} << 36;
-
 // A root word taken apart.
 struct DictRoot {
   std::uint32_t generation = 0;
   std::uint64_t block = 0;  // offset in the arena, a multiple of 1024; 0: none
-  unsigned size = 0;
-  unsigned density = 0;
+  unsigned bytes_log = kDictBlockLogMin;
+  unsigned buckets_log = 0;
+
+  static constexpr unsigned kBlockBits = 27;
+  static constexpr std::uint64_t kBlockMask = ((std::uint64_t{1} << kBlockBits) - 1) << 10;
 
   static constexpr DictRoot of(std::uint64_t word) {
-    return {.generation = static_cast<std::uint32_t>(word >> 32),
-            .block = (word >> 6 & ((1U << 26) - 1)) << 10,
-            .size = static_cast<unsigned>(word >> 3) & 7,
-            .density = static_cast<unsigned>(word) & 7};
+    return {.generation = static_cast<std::uint32_t>(word >> (10 + kBlockBits)),
+            .block = word & kBlockMask,
+            .bytes_log = kDictBlockLogMax - (static_cast<unsigned>(word >> 6) & 15),
+            .buckets_log = static_cast<unsigned>(word >> 2) & 15};
   }
   [[nodiscard]] constexpr std::uint64_t word() const {
-    return std::uint64_t{generation} << 32 | block >> 10 << 6 | size << 3 | density;
+    return std::uint64_t{generation} << (10 + kBlockBits) | block |
+           std::uint64_t{kDictBlockLogMax - bytes_log} << 6 | std::uint64_t{buckets_log} << 2;
   }
-  [[nodiscard]] constexpr std::uint32_t bytes() const { return dict_block_bytes(size); }
-  [[nodiscard]] constexpr std::uint32_t buckets() const { return buckets_in(size, density); }
+  // Of what was read: whether a block can be so.
+  [[nodiscard]] constexpr bool is_sound() const {
+    return block != 0 && buckets_log + kDictBytesPerBucketLogMin <= bytes_log;
+  }
+  [[nodiscard]] constexpr std::uint32_t bytes() const { return 1U << bytes_log; }
+  [[nodiscard]] constexpr std::uint32_t buckets() const { return 1U << buckets_log; }
 };
+static_assert(DictRoot::kBlockMask >= 2 * kArenaBytesMax - 1024);
 
 // ---- entries ----
 
@@ -213,42 +217,48 @@ constexpr std::uint32_t key_bytes_in(std::uint64_t word) {
 constexpr std::uint64_t sequence_in(std::uint64_t word) { return word >> kKeyBits; }
 
 struct ValueLayout {
-  std::uint32_t bytes = 0;
-  std::uint32_t room = 0;   // bytes, a multiple of 8
-  std::uint32_t spare = 0;  // offset in the block; 0: none
-  std::uint8_t kind = 0;
-  std::uint8_t key_kind = 0;
-  bool large = false;
-  bool references = false;
+  std::uint64_t word = 0;
 
-  static constexpr std::uint32_t bytes_in(std::uint64_t word) {
+  struct Parts {
+    std::uint32_t bytes = 0;
+    std::uint32_t room = 0;
+    std::uint32_t spare = 0;
+    std::uint8_t kind = 0;
+    std::uint8_t key_kind = 0;
+    bool large = false;
+    bool references = false;
+  };
+  static constexpr ValueLayout of(const Parts& parts) {
+    return {std::uint64_t{parts.bytes} | std::uint64_t{parts.room / 8} << 17 |
+            std::uint64_t{parts.spare / 8} << 32 | std::uint64_t{parts.kind} << 49 |
+            std::uint64_t{parts.key_kind} << 55 | std::uint64_t{parts.large} << 60 |
+            std::uint64_t{parts.references} << 61};
+  }
+
+  [[nodiscard]] constexpr std::uint32_t bytes() const {
     return static_cast<std::uint32_t>(word) & 0x1ffff;
   }
-  static constexpr std::uint32_t room_in(std::uint64_t word) {
+  // In bytes, a multiple of 8.
+  [[nodiscard]] constexpr std::uint32_t room() const {
     return (static_cast<std::uint32_t>(word >> 17) & 0x7fff) * 8;
   }
-  static constexpr std::uint8_t kind_in(std::uint64_t word) {
+  // Offset in the block; 0: none.
+  [[nodiscard]] constexpr std::uint32_t spare() const {
+    return (static_cast<std::uint32_t>(word >> 32) & 0x1ffff) * 8;
+  }
+  [[nodiscard]] constexpr std::uint8_t kind() const {
     return static_cast<std::uint8_t>(word >> 49 & 0x3f);
   }
-  static constexpr std::uint8_t key_kind_in(std::uint64_t word) {
+  [[nodiscard]] constexpr std::uint8_t key_kind() const {
     return static_cast<std::uint8_t>(word >> 55 & 0x1f);
   }
-  static constexpr bool is_large(std::uint64_t word) { return (word >> 60 & 1) != 0; }
-  static constexpr bool has_references(std::uint64_t word) { return (word >> 61 & 1) != 0; }
+  [[nodiscard]] constexpr bool large() const { return (word >> 60 & 1) != 0; }
+  [[nodiscard]] constexpr bool references() const { return (word >> 61 & 1) != 0; }
 
-  static constexpr ValueLayout of(std::uint64_t word) {
-    return {.bytes = bytes_in(word),
-            .room = room_in(word),
-            .spare = (static_cast<std::uint32_t>(word >> 32) & 0x1ffff) * 8,
-            .kind = kind_in(word),
-            .key_kind = key_kind_in(word),
-            .large = is_large(word),
-            .references = has_references(word)};
-  }
-  [[nodiscard]] constexpr std::uint64_t word() const {
-    return std::uint64_t{bytes} | std::uint64_t{room / 8} << 17 | std::uint64_t{spare / 8} << 32 |
-           std::uint64_t{kind} << 49 | std::uint64_t{key_kind} << 55 | std::uint64_t{large} << 60 |
-           std::uint64_t{references} << 61;
+  // The same value in another place.
+  [[nodiscard]] constexpr ValueLayout moved(std::uint32_t room, std::uint32_t spare) const {
+    constexpr std::uint64_t kPlace = std::uint64_t{0xffffffff} << 17;
+    return {(word & ~kPlace) | std::uint64_t{room / 8} << 17 | std::uint64_t{spare / 8} << 32};
   }
 };
 static_assert(kInlineValueBytesMax <= 0x1ffff && kInlineValueBytesMax / 8 <= 0x7fff);

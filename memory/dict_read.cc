@@ -32,6 +32,27 @@ void append_bytes(std::vector<std::byte>& to, const std::byte* from, std::uint64
 
 }  // namespace
 
+// ---- one key ----
+
+Result Dict::find_again(const DictKey& key, std::int64_t timeout_ns,
+                        absl::FunctionRef<void(const StoredValue&)> use) const {
+  std::int64_t deadline = 0;
+  for (std::uint32_t attempt = 0;; ++attempt) {
+    if (attempt != 0) {
+      const Result result = try_again(attempt, timeout_ns, deadline);
+      if (result != Result::kDone) return result;
+    }
+    const Shard* const shard = find_shard(shard_bits(key.hash));
+    if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
+    const bool marked = shard->transaction.load() != 0;
+    const Result result = marked ? find_in(*shard, key, use, RecordWords(*shard, arena_, geometry_))
+                                 : find_in(*shard, key, use, PlainWords{});
+    if (result != Result::kDiffers) return result;
+  }
+}
+
+// ---- all keys ----
+
 std::uint64_t Dict::size() const {
   std::uint64_t size = 0;
   for_each_shard([&](const Shard& shard, std::uint32_t) {
@@ -71,7 +92,7 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
   DictItem item{.sequence = sequence_in(entry.key_word),
                 .key = before,
                 .key_bytes = entry.key_bytes(),
-                .key_kind = entry.layout.key_kind,
+                .key_kind = entry.layout.key_kind(),
                 .value_kind = value.kind};
   append_bytes(snapshot.bytes, entry.key(), item.key_bytes);
   if (with_values) {
@@ -145,7 +166,9 @@ Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
       const bool lock_it = caller != nullptr && attempt >= kTriesBeforeLock;
       if (lock_it) {
         Call call{.caller = *caller, .timeout_ns = timeout_ns};
-        if (const Result r = lock(call, reversed(wanted.from), shard); r != Result::kDone) return r;
+        const Held held = lock(call, reversed(wanted.from), shard);
+        if (held.result != Result::kDone) return held.result;
+        shard = held.shard;
       }
       copied = copy_shard(*shard, wanted, with_values, attempt < kTriesBeforeMixture, snapshot);
       if (lock_it) unlock_word(*caller, shard->lock);
@@ -171,7 +194,7 @@ Walked Dict::walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& 
     Entry entry;
     StoredValue value;
     if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry) ||
-        !entry.layout.references || !open_value(entry, value)) {
+        !entry.layout.references() || !open_value(entry, value)) {
       continue;
     }
     const auto table = reference_table(value.kind, value.data, value.bytes);
@@ -289,7 +312,7 @@ Result Dict::pop_last(Call& call, Show show) {
       StoredValue value;
       key_copy.resize(padded(spot.entry.key_bytes()));
       copy_out(key_copy.data(), spot.entry.key(), spot.entry.key_bytes());
-      key = this->key(spot.entry.layout.key_kind,
+      key = this->key(spot.entry.layout.key_kind(),
                       {reinterpret_cast<const char*>(key_copy.data()), spot.entry.key_bytes()});
       result = open_value(spot.entry, value) ? Result::kDone : Result::kDamaged;
       if (result == Result::kDone) {

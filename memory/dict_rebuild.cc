@@ -13,7 +13,7 @@ SHOAL_VARIANT_BEGIN
 namespace {
 
 // The largest block that a shard grows to before it is split: what one put may have to copy.
-constexpr unsigned kOrdinarySize = 4;
+constexpr unsigned kOrdinaryLog = 17;
 // Of a new block, so much is filled at most: each entry may come to have a spare.
 constexpr std::uint64_t kFilledPercent = 48;
 // Of one of two halves: a full block gives two.
@@ -24,7 +24,7 @@ constexpr std::uint32_t kSlotsFilledOf16 = 13;
 // fits.
 constexpr std::uint32_t kEmptyPart = 10;
 // Two shards become one when both fit into a block of this size.
-constexpr unsigned kMergedSize = 2;
+constexpr unsigned kMergedLog = 14;
 // Waits for a shard's lock before it is split, entries it must have, and how deep that goes.
 constexpr std::uint32_t kContended = 32;
 constexpr std::uint32_t kContendedCount = 32;
@@ -37,16 +37,20 @@ std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
 
 }  // namespace
 
-bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan& plan,
+bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan,
                 std::uint64_t filled_percent) {
   const std::uint64_t each = std::max<std::uint64_t>(count == 0 ? 64 : live / count, 32);
-  for (unsigned size = 0; size <= size_max; ++size) {
-    for (unsigned density = kDictDensities; density-- > 0;) {
-      const std::uint64_t buckets = buckets_in(size, density);
-      const std::uint64_t log = dict_block_bytes(size) - buckets * kBucketBytes;
-      if (density != 0 && buckets * kSlotsFilledOf16 < log / each + 1) continue;
+  for (const unsigned bytes_log : kDictBlockLogs) {
+    if (bytes_log > log_max) break;
+    const unsigned most = bytes_log - kDictBytesPerBucketLogMin;
+    const unsigned least =
+        std::max(bytes_log, kDictBytesPerBucketLogMax) - kDictBytesPerBucketLogMax;
+    for (unsigned buckets_log = least; buckets_log <= most; ++buckets_log) {
+      const std::uint64_t buckets = std::uint64_t{1} << buckets_log;
+      const std::uint64_t log = (std::uint64_t{1} << bytes_log) - buckets * kBucketBytes;
+      if (buckets_log != most && buckets * kSlotsFilledOf16 < log / each + 1) continue;
       if (live * 100 > log * filled_percent) break;
-      plan = {.size = size, .density = density};
+      plan = {.bytes_log = bytes_log, .buckets_log = buckets_log};
       return true;
     }
   }
@@ -57,21 +61,15 @@ bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned size_max, Plan
 
 Result Dict::allocate(Call& call, Plan plan, std::uint32_t part, Fresh& fresh) const {
   const absl::StatusOr<std::uint64_t> block =
-      allocator_->allocate(call.caller, dict_block_bytes(plan.size), shard_part(part));
+      allocator_->allocate(call.caller, std::uint64_t{1} << plan.bytes_log, shard_part(part));
   if (!block.ok()) {
     call.why = block.status();
     return Result::kExhausted;
   }
-  // The tables of an arena of 64 GiB lie before its chunks: the last 3 % of it have no place in a
-  // root word.
-  if (*block >= kDictBlocksEnd) [[unlikely]] {
-    (void)allocator_->free(call.caller, *block, dict_block_bytes(plan.size), shard_part(part));
-    call.why = absl::ResourceExhaustedError("a dict reaches no further than 64 GiB of its arena");
-    return Result::kExhausted;
-  }
   fresh.offset = *block;
   fresh.part = part;
-  fresh.block.root = {.block = *block, .size = plan.size, .density = plan.density};
+  fresh.block.root = {
+      .block = *block, .bytes_log = plan.bytes_log, .buckets_log = plan.buckets_log};
   fresh.block.at = arena_ + *block;
   fresh.tail = fresh.block.log();
   return Result::kDone;
@@ -84,17 +82,14 @@ void Dict::drop(Caller& caller, Fresh& fresh) const {
 }
 
 bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
-  const std::uint32_t room = std::max(padded(entry.layout.bytes), 8U);
+  const std::uint32_t room = std::max(padded(entry.layout.bytes()), 8U);
   const std::uint32_t bytes = entry_bytes(entry.key_bytes(), room);
   const Block& block = to.block;
   if (bytes > block.bytes() - to.tail) return false;
   if (to.count >= block.slots() / 16 * kSlotsFilledOf16) return false;
-  ValueLayout layout = entry.layout;
-  layout.room = room;
-  layout.spare = 0;
   std::byte* const at = block.at + to.tail;
   store_word(at, entry.key_word, std::memory_order_relaxed);
-  store_word(at + 8, layout.word(), std::memory_order_relaxed);
+  store_word(at + 8, entry.layout.moved(room, 0).word, std::memory_order_relaxed);
   copy_in(at + kEntryHeadBytes, entry.key(), bytes - kEntryHeadBytes, bytes - kEntryHeadBytes);
   const std::uint32_t mask = block.buckets() - 1;
   std::uint32_t bucket = bucket_bits(hash) & mask;
@@ -211,7 +206,7 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
     const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
     Plan fits;
     Result result = Result::kDiffers;
-    if (plan(wanted, count, may_split ? kOrdinarySize : kDictSizes - 1, fits, kFilledPercent)) {
+    if (plan(wanted, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits, kFilledPercent)) {
       result = rebuild(call, *shard, root, fits);
     } else if (may_split) {
       result = split(call, *shard, root, wanted - live + need);
@@ -247,9 +242,9 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   // Halves are hardly ever equal.
   Plan half;
   const std::uint64_t first = std::min<std::uint64_t>(room, kLargestEntryBytes);
-  if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
-      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinarySize, half, kHalfFilledPercent) &&
-      !plan(live + room, count, kDictSizes - 1, half, kHalfFilledPercent)) {
+  if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinaryLog, half, kHalfFilledPercent) &&
+      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinaryLog, half, kHalfFilledPercent) &&
+      !plan(live + room, count, kDictBlockLogMax, half, kHalfFilledPercent)) {
     return Result::kDamaged;
   }
   Fresh low;
@@ -320,13 +315,14 @@ void Dict::divide_if_contended(Call& call, const Shard& shard, std::uint32_t has
 void Dict::shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits) {
   const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
   const std::uint32_t live = shard.live.load(std::memory_order_relaxed);
-  if (root.size == 0 || root.block == 0 || live > root.bytes() / kEmptyPart) [[likely]]
+  if (root.bytes_log == kDictBlockLogMin || root.block == 0 || live > root.bytes() / kEmptyPart)
+      [[likely]]
     return;
   if (merge(call, hash_bits) == Result::kDone) return;
   Plan fits;
   Shard* const now = find_shard(hash_bits);
-  if (now == nullptr || !plan(live, now->count.load(std::memory_order_relaxed), root.size - 1, fits,
-                              kFilledPercent)) {
+  if (now == nullptr || !plan(live, now->count.load(std::memory_order_relaxed), root.bytes_log - 1,
+                              fits, kFilledPercent)) {
     return;
   }
   (void)rebuild(call, *now, now->root.load(), fits);
@@ -351,7 +347,7 @@ Result Dict::merge(Call& call, std::uint32_t hash_bits) {
   const std::uint64_t count = std::uint64_t{lower->count.load(std::memory_order_relaxed)} +
                               upper->count.load(std::memory_order_relaxed);
   Plan fits;
-  if (!plan(live, count, kMergedSize, fits, kFilledPercent)) return Result::kDiffers;
+  if (!plan(live, count, kMergedLog, fits, kFilledPercent)) return Result::kDiffers;
   Fresh fresh;
   Result result = allocate(call, fits, index, fresh);
   if (result == Result::kDone) result = lock_word(call, lower->lock);

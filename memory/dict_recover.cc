@@ -19,11 +19,11 @@ std::uint64_t Dict::hash_of(const Entry& entry) const {
   std::byte copy[kOnStack];
   if (bytes <= kOnStack) {
     copy_out(copy, entry.key(), bytes);
-    return dict_hash(seed_, entry.layout.key_kind, copy, bytes);
+    return dict_hash(seed_, entry.layout.key_kind(), copy, bytes);
   }
   std::vector<std::byte> large(padded(bytes));
   copy_out(large.data(), entry.key(), bytes);
-  return dict_hash(seed_, entry.layout.key_kind, large.data(), bytes);
+  return dict_hash(seed_, entry.layout.key_kind(), large.data(), bytes);
 }
 
 // ---- after a death ----
@@ -57,7 +57,7 @@ void Dict::recount(Shard& shard) const {
       latest = std::max(latest, sequence_in(entry.key_word) + 1);
       found.tail = std::max(found.tail, entry.offset + entry.bytes());
       Entry spare;
-      if (entry.layout.spare != 0 && open_entry(block, entry.layout.spare, spare)) {
+      if (entry.layout.spare() != 0 && open_entry(block, entry.layout.spare(), spare)) {
         found.tail = std::max(found.tail, spare.offset + spare.bytes());
       }
     }
@@ -145,7 +145,7 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
       Entry entry;
       StoredValue value;
       if (seen > kSlotReserved && open_entry(entries, slot_offset(seen), entry) &&
-          entry.layout.large && open_value(entry, value) && value.block == block) {
+          entry.layout.large() && open_value(entry, value) && value.block == block) {
         return true;
       }
     }
@@ -163,8 +163,8 @@ void Dict::for_each_block(const Shard& shard,
     const std::uint32_t seen = block.slot(i).load();
     Entry entry;
     StoredValue value;
-    if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) && entry.layout.large &&
-        open_value(entry, value)) {
+    if (seen > kSlotReserved && open_entry(block, slot_offset(seen), entry) &&
+        entry.layout.large() && open_value(entry, value)) {
       visit({.block = value.block, .bytes = value.bytes + 8}, value_part(hash_of(entry)));
     }
   }
@@ -234,7 +234,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     live += entry.bytes();
     end = std::max(end, entry.offset + entry.bytes());
     stat.probes += steps + 1;
-    if (entry.layout.large) {
+    if (entry.layout.large()) {
       ++stat.large_values;
       stat.large_bytes += value.bytes;
     }

@@ -24,6 +24,7 @@ Dict::Dict(const ObjectView& object, std::byte* arena, const Geometry& geometry,
       descriptor_(reinterpret_cast<DictDescriptor*>(object.descriptor)),
       arena_(arena),
       geometry_(geometry),
+      chunk_bytes_(geometry.file_bytes - geometry.chunks),
       allocator_(allocator),
       seed_(load_word(reinterpret_cast<const std::byte*>(descriptor_->seed))),
       map_(&first_map_) {
@@ -121,31 +122,24 @@ Result Dict::lock_word(Call& call, Word32& word) const {
                       deadline_after(absl::Nanoseconds(call.timeout_ns)));
 }
 
-void Dict::unlock_word(Caller& caller, Word32& word) const {
-  std::uint32_t seen = caller.owner << 2;
-  if (!word.change(seen, 0)) [[unlikely]] {
-    (void)release_slow(object_, word, caller, seen, 1);
-  }
-}
-
-Result Dict::lock(Call& call, std::uint32_t hash_bits, Shard*& shard) const {
+Dict::Held Dict::lock_slowly(Call& call, std::uint32_t hash_bits, Shard* known) const {
   for (int walk = 0; walk < kWalks; ++walk) {
-    if (object_.is_stale()) return Result::kStale;
-    if (shard == nullptr) shard = find_shard(hash_bits);
-    if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
+    if (object_.is_stale()) return {Result::kStale, nullptr};
+    Shard* const shard = known != nullptr ? known : find_shard(hash_bits);
+    known = nullptr;
+    if (shard == nullptr) return {object_.is_stale() ? Result::kStale : Result::kDamaged, nullptr};
     std::uint32_t free = 0;
-    if (!shard->lock.change(free, call.caller.owner << 2)) [[unlikely]] {
+    if (!shard->lock.change(free, call.caller.owner << 2)) {
       const Result result = lock_word(call, shard->lock);
-      if (result != Result::kDone) return result;
+      if (result != Result::kDone) return {result, nullptr};
       shard->contended.store(shard->contended.load(std::memory_order_relaxed) + 1,
                              std::memory_order_relaxed);
     }
     if (has_hash(*shard, hash_bits)) [[likely]]
-      return Result::kDone;
+      return {Result::kDone, shard};
     unlock_word(call.caller, shard->lock);
-    shard = nullptr;
   }
-  return Result::kDamaged;
+  return {Result::kDamaged, nullptr};
 }
 
 // ---- header pages ----

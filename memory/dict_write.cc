@@ -50,31 +50,31 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
 
 // An 8-byte value in the place of another of its kind: one store.
 bool Dict::replace_word(Shard& shard, const Spot& spot, const Incoming& incoming) const {
-  const ValueLayout& old = spot.entry.layout;
-  const bool same = old.bytes == 8 && !old.large && incoming.large == 0 &&
-                    incoming.value.bytes == 8 && old.kind == incoming.value.kind &&
-                    old.references == incoming.value.references;
+  const ValueLayout old = spot.entry.layout;
+  const DictValue& value = *incoming.value;
+  const bool same = old.bytes() == 8 && !old.large() && incoming.large == 0 && value.bytes == 8 &&
+                    old.kind() == value.kind && old.references() == value.references;
   if (!same) return false;
   std::uint64_t word = 0;
-  std::memcpy(&word, incoming.value.data, 8);
+  std::memcpy(&word, value.data, 8);
   touch(shard);
   store_word(spot.entry.value(), word);
   return true;
 }
 
-void Dict::write_entry(const Block& block, std::uint32_t offset, std::uint64_t key_word,
-                       const DictKey& key, const Incoming& incoming, ValueLayout layout) const {
-  std::byte* const at = block.at + offset;
-  layout.bytes = incoming.bytes();
-  layout.kind = incoming.value.kind;
-  layout.key_kind = key.kind;
-  layout.large = incoming.large != 0;
-  layout.references = incoming.value.references;
-  store_word(at, key_word, std::memory_order_relaxed);
-  store_word(at + 8, layout.word(), std::memory_order_relaxed);
-  copy_in(at + kEntryHeadBytes, key.data, key.bytes, padded(key.bytes));
-  copy_in(at + kEntryHeadBytes + padded(key.bytes), incoming.data(), layout.bytes,
-          padded(layout.bytes));
+// All of an entry but what says which key it is of.
+void Dict::write_value(std::byte* entry, const DictKey& key, const Incoming& incoming,
+                       std::uint32_t room, std::uint32_t spare) {
+  const std::uint32_t bytes = incoming.bytes();
+  const ValueLayout layout = ValueLayout::of({.bytes = bytes,
+                                              .room = room,
+                                              .spare = spare,
+                                              .kind = incoming.value->kind,
+                                              .key_kind = key.kind,
+                                              .large = incoming.large != 0,
+                                              .references = incoming.value->references});
+  store_word(entry + 8, layout.word, std::memory_order_relaxed);
+  copy_in(entry + kEntryHeadBytes + padded(key.bytes), incoming.data(), bytes, padded(bytes));
 }
 
 // Writes an entry that nobody sees, and says which store would show it. False: there is no room.
@@ -82,23 +82,24 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
                    const Incoming& incoming, Publish& publish) {
   const std::uint32_t bytes = incoming.bytes();
   const bool found = spot.seen != 0;
-  const std::uint32_t spare_at = found ? spot.entry.layout.spare : 0;
+  const std::uint32_t spare_at = found ? spot.entry.layout.spare() : 0;
   Entry spare;
   if (spare_at != 0 && spare_at != spot.entry.offset && open_entry(block, spare_at, spare) &&
-      spare.layout.room >= padded(bytes) && has_key(spare, key)) {
+      spare.layout.room() >= padded(bytes) && has_key(spare, key)) {
     const std::uint64_t version = spare.version().load(std::memory_order_relaxed) | 1;
     spare.version().store(version, std::memory_order_relaxed);
     // A reader who still copies from here sees the odd version if it sees any byte of the new
     // value.
     fence_stores();
-    write_entry(block, spare_at, spot.entry.key_word, key, incoming,
-                {.room = spare.layout.room, .spare = spot.entry.offset});
+    store_word(spare.at, spot.entry.key_word, std::memory_order_relaxed);
+    write_value(spare.at, key, incoming, spare.layout.room(), spot.entry.offset);
     spare.version().store(version + 1);
     publish = {
         .slot = spot.slot, .value = slot_of(tag_of(key.hash), spare_at), .bytes = spare.bytes()};
     return true;
   }
-  const std::uint32_t need = entry_bytes(key.bytes, room_for(bytes));
+  const std::uint32_t room = room_for(bytes);
+  const std::uint32_t need = entry_bytes(key.bytes, room);
   const std::uint32_t tail =
       std::max(shard.tail.load(std::memory_order_relaxed), block.log()) & ~7U;
   if (tail > block.bytes() || need > block.bytes() - tail) return false;
@@ -116,22 +117,21 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
     sequence = descriptor().sequence.add(1) & (kSequenceMax >> 1);
     shard.latest.store(sequence + 1, std::memory_order_relaxed);
   }
-  if (has_fault(Fault::kSlotBeforeEntry)) {
-    (found ? spot.slot : spot.free)->store(slot_of(tag_of(key.hash), tail));
-  }
-  write_entry(block, tail, key_word(sequence, key.bytes), key, incoming,
-              {.room = room_for(bytes), .spare = found ? spot.entry.offset : 0});
-  publish = {.slot = found ? spot.slot : spot.free,
-             .value = slot_of(tag_of(key.hash), tail),
-             .bytes = need};
+  Word32* const slot = found ? spot.slot : spot.free;
+  if (has_fault(Fault::kSlotBeforeEntry)) slot->store(slot_of(tag_of(key.hash), tail));
+  std::byte* const entry = block.at + tail;
+  store_word(entry, key_word(sequence, key.bytes), std::memory_order_relaxed);
+  copy_in(entry + kEntryHeadBytes, key.data, key.bytes, padded(key.bytes));
+  write_value(entry, key, incoming, room, found ? spot.entry.offset : 0);
+  publish = {.slot = slot, .value = slot_of(tag_of(key.hash), tail), .bytes = need};
   return true;
 }
 
 // ---- values with a block of their own ----
 
-Result Dict::bring_in(Call& call, const DictKey& key, const DictValue& value,
-                      Incoming& incoming) const {
-  incoming.value = value;
+[[gnu::noinline]] Result Dict::bring_in(Call& call, const DictKey& key, const DictValue& value,
+                                        Incoming& incoming) const {
+  incoming.value = &value;
   if (value.bytes <= kInlineValueBytesMax) return Result::kDone;
   // Readers may copy up to the next whole word.
   const absl::StatusOr<std::uint64_t> block =
@@ -147,19 +147,33 @@ Result Dict::bring_in(Call& call, const DictKey& key, const DictValue& value,
   return Result::kDone;
 }
 
-void Dict::give_up(Caller& caller, const DictKey& key, Incoming& incoming) const {
+[[gnu::noinline]] void Dict::give_up(Caller& caller, const DictKey& key, Incoming& incoming) const {
   if (incoming.large == 0 || incoming.used) return;
-  (void)allocator_->free(caller, incoming.large, incoming.value.bytes + 8, value_part(key.hash));
+  (void)allocator_->free(caller, incoming.large, incoming.payload[1] + 8, value_part(key.hash));
   incoming.large = 0;
 }
 
+// Under its lock the key was to have another value than what was brought in.
+[[gnu::noinline]] Result Dict::bring_in_again(Call& call, const DictKey& key,
+                                              const DictValue& value, Incoming& incoming) const {
+  give_up(call.caller, key, incoming);
+  incoming = Incoming{};
+  return bring_in(call, key, value, incoming);
+}
+
+// Whether what was brought in is this value, or nothing had to be.
+[[gnu::noinline]] bool Dict::is_in(const Incoming& incoming, const DictValue& value) const {
+  if (value.bytes <= kInlineValueBytesMax) return incoming.large == 0;
+  return incoming.large != 0 && incoming.payload[1] == value.bytes &&
+         (incoming.value->data == value.data ||
+          std::memcmp(arena_ + incoming.large, value.data, value.bytes) == 0);
+}
+
 // The value's block, if it has one, will be free: before the store that lets go of it.
-Result Dict::retire_value(Call& call, const DictKey& key, const Spot& spot,
-                          Garbage& garbage) const {
-  if (!spot.entry.layout.large) [[likely]]
-    return Result::kDone;
+[[gnu::noinline]] Result Dict::retire_value(Call& call, const DictKey& key, Entry entry,
+                                            Garbage& garbage) const {
   StoredValue old;
-  if (!open_value(spot.entry, old)) return Result::kDamaged;
+  if (!open_value(entry, old)) return Result::kDamaged;
   garbage = {.block = old.block, .bytes = old.bytes + 8};
   // What was not allocated for this key is not given back: somebody wrote nonsense there.
   if (!allocator_->retire(call.caller, garbage.block, garbage.bytes, value_part(key.hash)).ok()) {
@@ -168,7 +182,8 @@ Result Dict::retire_value(Call& call, const DictKey& key, const Spot& spot,
   return Result::kDone;
 }
 
-void Dict::free_value(Caller& caller, std::uint64_t hash, const Garbage& garbage) const {
+[[gnu::noinline]] void Dict::free_value(Caller& caller, std::uint64_t hash,
+                                        const Garbage& garbage) const {
   if (garbage.block == 0) return;
   (void)allocator_->free(caller, garbage.block, garbage.bytes, value_part(hash));
 }
@@ -176,7 +191,7 @@ void Dict::free_value(Caller& caller, std::uint64_t hash, const Garbage& garbage
 // ---- under the lock ----
 
 // Before the value is seen: who traces references must not pass the dict over.
-void Dict::note_references() {
+[[gnu::noinline]] void Dict::note_references() {
   Word32& sticky = descriptor().sticky;
   const std::uint32_t seen = sticky.load(std::memory_order_relaxed);
   if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
@@ -184,25 +199,25 @@ void Dict::note_references() {
 
 Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
                     const Spot& spot, Incoming& incoming, Garbage& garbage) {
-  if (incoming.value.references) note_references();
+  if (incoming.value->references) note_references();
   const bool found = spot.seen != 0;
   if (found && replace_word(shard, spot, incoming)) return Result::kDone;
   touch(shard);
   Publish publish;
-  if (block.at == nullptr || !prepare(shard, block, key, spot, incoming, publish)) {
+  if (block.at == nullptr || !prepare(shard, block, key, spot, incoming, publish)) [[unlikely]] {
     return Result::kExhausted;
   }
-  if (found) {
-    if (const Result r = retire_value(call, key, spot, garbage); r != Result::kDone) return r;
+  if (found && spot.entry.layout.large()) [[unlikely]] {
+    if (const Result r = retire_value(call, key, spot.entry, garbage); r != Result::kDone) return r;
   }
   const bool fills = !found && spot.free->load(std::memory_order_relaxed) == 0;
   publish.slot->store(publish.value);
   if (has_fault(Fault::kTailAfterSlot)) {
     shard.tail.store(slot_offset(publish.value) + publish.bytes);
   }
-  if (incoming.large != 0) {
+  if (incoming.large != 0) [[unlikely]] {
     incoming.used = true;
-    (void)allocator_->own(call.caller, incoming.large, incoming.value.bytes + 8,
+    (void)allocator_->own(call.caller, incoming.large, incoming.payload[1] + 8,
                           value_part(key.hash));
   }
   add_to(shard.live, found ? publish.bytes - spot.entry.bytes() : publish.bytes);
@@ -213,7 +228,9 @@ Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey&
 
 Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot,
                       Garbage& garbage) {
-  if (const Result r = retire_value(call, key, spot, garbage); r != Result::kDone) return r;
+  if (spot.entry.layout.large()) [[unlikely]] {
+    if (const Result r = retire_value(call, key, spot.entry, garbage); r != Result::kDone) return r;
+  }
   touch(shard);
   spot.slot->store(spot.alone || has_fault(Fault::kEraseLeavesGap) ? 0 : kSlotErased);
   add_to(shard.count, static_cast<std::uint32_t>(-1));
@@ -222,59 +239,66 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
   return Result::kDone;
 }
 
+[[gnu::noinline]] Result Dict::after_full(Call& call, const DictKey& key,
+                                          const Incoming& incoming) {
+  return make_room(call, shard_bits(key.hash), entry_bytes(key.bytes, room_for(incoming.bytes())),
+                   1);
+}
+
 // `decide(found or null)` gives a DictDecision; a value it gives is `incoming`'s already, or is
-// brought in once the lock is free again.
+// brought in once the lock is free again. What does not happen to most calls is in functions of its
+// own, so that the rest of it, which is made one function (flatten), stays in registers.
 template <typename DecideInline>
 Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide) {
-  Shard* shard = shard_of(key.hash);
+  Shard* known = shard_of(key.hash);
   std::int64_t deadline = 0;
-  for (std::uint32_t round = 0;; ++round) {
+  for (std::uint32_t round = 0;; ++round, known = nullptr) {
     // Others were quicker each time, or these are not the bytes of a dict.
-    Result result = round == 0 ? Result::kDone : try_again(round, call.timeout_ns, deadline);
-    if (result == Result::kDone) result = lock(call, shard_bits(key.hash), shard);
-    if (result != Result::kDone) return result;
-    const std::uint64_t root = shard->root.load(std::memory_order_relaxed);
+    if (round != 0) [[unlikely]] {
+      const Result result = try_again(round, call.timeout_ns, deadline);
+      if (result != Result::kDone) return result;
+    }
+    const Held held = lock(call, shard_bits(key.hash), known);
+    if (held.result != Result::kDone) [[unlikely]]
+      return held.result;
+    Shard* const shard = held.shard;
     Block block;
     Spot spot;
-    Garbage garbage;
-    bool erased = false;
-    bool bring = false;
-    if (open_block(root, block) ? !look(block, key, spot) : block.root.block != 0) {
-      unlock_word(call.caller, shard->lock);
-      return Result::kDamaged;
-    }
     StoredValue found;
-    if (spot.seen != 0 && !open_value(spot.entry, found)) {
+    const bool open = open_block(shard->root.load(std::memory_order_relaxed), block)
+                          ? look(block, key, spot)
+                          : block.root.block == 0;
+    if (!open || (spot.seen != 0 && !open_value(spot.entry, found))) [[unlikely]] {
       unlock_word(call.caller, shard->lock);
       return Result::kDamaged;
     }
     const DictDecision decision = decide(spot.seen != 0 ? &found : nullptr);
-    result = decision.result;
+    Result result = decision.result;
+    Garbage garbage;
+    bool erased = false;
+    bool bring = false;
     if (decision.what == DictDecision::What::kErase && spot.seen != 0) {
       result = erase_at(call, *shard, key, spot, garbage);
       erased = result == Result::kDone;
     } else if (decision.what == DictDecision::What::kPut) {
-      bring = !takes(incoming, decision.value);
+      const bool is_inline = decision.value->bytes <= kInlineValueBytesMax && incoming.large == 0;
+      bring = !is_inline && !is_in(incoming, *decision.value);
       if (!bring) {
-        if (incoming.large == 0) incoming.value = decision.value;
+        incoming.value = decision.value;
         result = put_at(call, *shard, block, key, spot, incoming, garbage);
       }
     }
     unlock_word(call.caller, shard->lock);
-    if (bring) {
-      give_up(call.caller, key, incoming);
-      incoming = Incoming{};
-      result = bring_in(call, key, decision.value, incoming);
+    if (bring) [[unlikely]] {
+      result = bring_in_again(call, key, *decision.value, incoming);
       if (result != Result::kDone) return result;
       continue;
     }
     if (garbage.block != 0) [[unlikely]]
       free_value(call.caller, key.hash, garbage);
-    if (result == Result::kExhausted) {
-      const std::uint32_t need = entry_bytes(key.bytes, room_for(incoming.bytes()));
-      result = make_room(call, shard_bits(key.hash), need, 1);
+    if (result == Result::kExhausted) [[unlikely]] {
+      result = after_full(call, key, incoming);
       if (result != Result::kDone) return result;
-      shard = nullptr;
       continue;
     }
     if (result == Result::kDone && decision.what != DictDecision::What::kLeave) {
@@ -289,36 +313,29 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
   }
 }
 
-// Whether what was brought in is this value: or nothing had to be.
-bool Dict::takes(const Incoming& incoming, const DictValue& value) const {
-  if (value.bytes <= kInlineValueBytesMax) return incoming.large == 0;
-  if (incoming.large == 0 || incoming.value.bytes != value.bytes ||
-      incoming.value.kind != value.kind || incoming.value.references != value.references) {
-    return false;
-  }
-  return incoming.value.data == value.data ||
-         std::memcmp(arena_ + incoming.large, value.data, value.bytes) == 0;
-}
-
 // ---- calls ----
 
-Result Dict::put(Call& call, const DictKey& key, const DictValue& value, Only only) {
-  Incoming incoming;
-  Result result = bring_in(call, key, value, incoming);
+[[gnu::flatten]] Result Dict::put(Call& call, const DictKey& key, const DictValue& value,
+                                  Only only) {
+  Incoming incoming{.value = &value};
+  Result result = Result::kDone;
+  if (value.bytes > kInlineValueBytesMax) [[unlikely]]
+    result = bring_in(call, key, value, incoming);
   if (result == Result::kDone) {
     result = alter(call, key, incoming, [&](const StoredValue* found) {
       if (found != nullptr && only == Only::kIfAbsent) [[unlikely]]
         return DictDecision{.result = Result::kPresent};
       if (found == nullptr && only == Only::kIfPresent) [[unlikely]]
         return DictDecision{.result = Result::kAbsent};
-      return DictDecision{.what = DictDecision::What::kPut, .value = value};
+      return DictDecision{.what = DictDecision::What::kPut, .value = &value};
     });
   }
-  give_up(call.caller, key, incoming);
+  if (incoming.large != 0) [[unlikely]]
+    give_up(call.caller, key, incoming);
   return result;
 }
 
-Result Dict::erase(Call& call, const DictKey& key) {
+[[gnu::flatten]] Result Dict::erase(Call& call, const DictKey& key) {
   Incoming nothing;
   return alter(call, key, nothing, [](const StoredValue* found) {
     if (found == nullptr) return DictDecision{.result = Result::kAbsent};
@@ -326,10 +343,11 @@ Result Dict::erase(Call& call, const DictKey& key) {
   });
 }
 
-Result Dict::change(Call& call, const DictKey& key, Decide decide) {
+[[gnu::flatten]] Result Dict::change(Call& call, const DictKey& key, Decide decide) {
   Incoming incoming;
   const Result result = alter(call, key, incoming, decide);
-  give_up(call.caller, key, incoming);
+  if (incoming.large != 0) [[unlikely]]
+    give_up(call.caller, key, incoming);
   return result;
 }
 

@@ -1,14 +1,16 @@
 // Loads, stores and copies of bytes that another process may be writing or reading meanwhile.
 // Knows no layout and decides nothing: whoever copies optimistically must check a word afterwards.
 //
-// Words (8 bytes, aligned) are atomic always. Copies of more are word by word, acquire on one side
-// and release on the other, where ThreadSanitizer looks on, because it cannot see fences, and in
-// scheduled test builds, where each word is a step; elsewhere they are memcpy between fences, which
-// on every platform we build for never invents bytes.
+// Words (8 bytes, aligned) are atomic always. Copies are word by word, acquire on one side and
+// release on the other, where ThreadSanitizer looks on, because it cannot see fences, and in
+// scheduled test builds, where each word is a step. Elsewhere short ones are words, too, relaxed
+// between fences: a call of memcpy takes longer than they do. Long ones are memcpy, which on every
+// platform we build for never invents bytes.
 // (glibc's memcpy ends streaming stores with a store fence, so they too stay before what follows.)
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -70,36 +72,135 @@ inline void fence_stores() {
 #endif
 }
 
-// `from` is shared and aligned to 8, and may be read to the next multiple of 8; `to` is private.
-inline void copy_out(void* to, const std::byte* from, std::size_t size) {
 #ifdef SHOAL_COPY_BY_WORDS
-  auto* out = static_cast<std::byte*>(to);
-  for (std::size_t at = 0; at < size; at += 8) {
-    scheduler_step(from + at);
-    const std::uint64_t word = load_word(from + at);
-    std::memcpy(out + at, &word, size - at < 8 ? size - at : 8);
-  }
+inline constexpr std::size_t kCopiedByWordsMax = ~std::size_t{0};
+inline constexpr std::memory_order kCopyLoad = std::memory_order_acquire;
+inline constexpr std::memory_order kCopyStore = std::memory_order_release;
 #else
-  if (size != 0) std::memcpy(to, from, size);
+inline constexpr std::size_t kCopiedByWordsMax = 256;
+inline constexpr std::memory_order kCopyLoad = std::memory_order_relaxed;
+inline constexpr std::memory_order kCopyStore = std::memory_order_relaxed;
 #endif
+
+#ifndef SHOAL_COPY_BY_WORDS
+// 32 bytes, one side shared. Sixteen at a time: a core retires one store at a time.
+[[gnu::always_inline]] inline void copy_32(std::byte* to, const std::byte* from) {
+  using Sixteen [[gnu::vector_size(16), gnu::may_alias, gnu::aligned(1)]] = long long;
+  const Sixteen low = *reinterpret_cast<const Sixteen*>(from);
+  const Sixteen high = *reinterpret_cast<const Sixteen*>(from + 16);
+  *reinterpret_cast<Sixteen*>(to) = low;
+  *reinterpret_cast<Sixteen*>(to + 16) = high;
+}
+#endif
+
+static_assert(std::endian::native == std::endian::little);
+
+// Fewer than 8 private bytes as the word that begins with them; the others are NULs.
+inline std::uint64_t word_of(const void* from, std::size_t bytes) {
+  const auto* at = static_cast<const unsigned char*>(from);
+  std::uint64_t word = 0;
+  if ((bytes & 1) != 0) word = at[bytes & 6];
+  if ((bytes & 2) != 0) {
+    std::uint16_t part = 0;
+    std::memcpy(&part, at + (bytes & 4), sizeof part);
+    word = word << 16 | part;
+  }
+  if ((bytes & 4) != 0) {
+    std::uint32_t part = 0;
+    std::memcpy(&part, at, sizeof part);
+    word = word << 32 | part;
+  }
+  return word;
+}
+
+// The other way.
+inline void put_word(void* to, std::uint64_t word, std::size_t bytes) {
+  auto* at = static_cast<unsigned char*>(to);
+  if ((bytes & 4) != 0) {
+    std::memcpy(at, &word, 4);
+    at += 4;
+    word >>= 32;
+  }
+  if ((bytes & 2) != 0) {
+    std::memcpy(at, &word, 2);
+    at += 2;
+    word >>= 16;
+  }
+  if ((bytes & 1) != 0) *at = static_cast<unsigned char>(word);
+}
+
+// `from` is shared and aligned to 8, and may be read to the next multiple of 8; `to` is private.
+[[gnu::always_inline]] inline void copy_out(void* to, const std::byte* from, std::size_t size) {
+  if (size > kCopiedByWordsMax) {
+    std::memcpy(to, from, size);
+    return;
+  }
+  auto* out = static_cast<std::byte*>(to);
+  const auto copy_word = [&](std::size_t i) {
+    scheduler_step(from + i);
+    const std::uint64_t word = load_word(from + i, kCopyLoad);
+    std::memcpy(out + i, &word, 8);
+  };
+#ifndef SHOAL_COPY_BY_WORDS
+  for (; size >= 32; size -= 32, out += 32, from += 32) copy_32(out, from);
+#endif
+  for (; size >= 8; size -= 8, out += 8, from += 8) copy_word(0);
+  if (size == 0) return;
+  scheduler_step(from);
+  put_word(out, load_word(from, kCopyLoad), size);
 }
 
 // `to` is shared and aligned to 8, `padded` a multiple of 8 not below `size`; `from` is private, or
 // shared bytes that nobody writes meanwhile. Bytes from `size` to `padded` become NULs. The two may
 // overlap, where somebody wrote nonsense into the tables that say which bytes are whose.
 inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size_t padded) {
-#ifdef SHOAL_COPY_BY_WORDS
-  const auto* in = static_cast<const std::byte*>(from);
-  for (std::size_t at = 0; at < padded; at += 8) {
-    std::uint64_t word = 0;
-    if (at < size) std::memcpy(&word, in + at, size - at < 8 ? size - at : 8);
-    scheduler_step(to + at);
-    store_word(to + at, word);
+  if (padded > kCopiedByWordsMax) {
+    if (size != 0) std::memmove(to, from, size);
+    if (padded != size) std::memset(to + size, 0, padded - size);
+    return;
   }
-#else
-  if (size != 0) std::memmove(to, from, size);
-  std::memset(to + size, 0, padded - size);
+  const auto* in = static_cast<const std::byte*>(from);
+  const auto store = [&](std::size_t i, std::uint64_t word) {
+    scheduler_step(to + i);
+    store_word(to + i, word, kCopyStore);
+  };
+  const auto copy_word = [&](std::size_t i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, in + i, 8);
+    store(i, word);
+  };
+  std::byte* const end = to + padded;
+#ifndef SHOAL_COPY_BY_WORDS
+  for (; size >= 32; size -= 32, to += 32, in += 32) copy_32(to, in);
 #endif
+  for (; size >= 8; size -= 8, to += 8, in += 8) copy_word(0);
+  if (size != 0) {
+    store(0, word_of(in, size));
+    to += 8;
+  }
+  for (; to != end; to += 8) store(0, 0);
+}
+
+// Whether the bytes are the same. `theirs` is shared and aligned to 8, and may be read to the next
+// multiple of 8; `mine` is private.
+[[gnu::always_inline]] inline bool is_equal(const void* mine, const std::byte* theirs,
+                                            std::size_t size) {
+  const auto* at = static_cast<const std::byte*>(mine);
+  const auto differs = [&](std::size_t i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at + i, 8);
+    return word ^ load_word(theirs + i, kCopyLoad);
+  };
+  std::uint64_t all = 0;
+  for (; size >= 16; size -= 16, at += 16, theirs += 16) all |= differs(0) | differs(8);
+  if (size >= 8) {
+    all |= differs(0);
+    size -= 8;
+    at += 8;
+    theirs += 8;
+  }
+  if (size != 0) all |= word_of(at, size) ^ load_word(theirs, kCopyLoad);
+  return all == 0;
 }
 
 // The bytes of [from, from + size) without the NULs at their end. Aligned, size a multiple of 8.

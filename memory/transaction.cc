@@ -283,7 +283,7 @@ Result Transaction::prepare_all(const std::vector<TransactionChange>& changes,
     }
     const bool found = spot.seen != 0;
     if (change.erase && !found) continue;
-    if (found && spot.entry.layout.large) {
+    if (found && spot.entry.layout.large()) {
       StoredValue old;
       if (!dict.open_value(spot.entry, old)) return Result::kDamaged;
       list_block({.block = old.block, .bytes = old.bytes + 8}, dict.value_part(change.key.hash),

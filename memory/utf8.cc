@@ -39,8 +39,7 @@ std::size_t character(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  std::size_t at = 0;
+bool is_utf8_from(std::string_view text, std::size_t at) {
   while (at < text.size()) {
     if (text.size() - at >= 8) {
       std::uint64_t eight;

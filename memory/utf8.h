@@ -1,10 +1,23 @@
 // Whether bytes are UTF-8 as Python's strict decoder has it: no surrogates, nothing overlong.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace shoal::memory {
 
-bool is_utf8(std::string_view text);
+bool is_utf8_from(std::string_view text, std::size_t at);
+
+// Of short ASCII, which most texts are, without a call.
+inline bool is_utf8(std::string_view text) {
+  std::size_t at = 0;
+  for (; text.size() - at >= 8; at += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data() + at, 8);
+    if ((eight & 0x8080808080808080) != 0) break;
+  }
+  return at == text.size() || is_utf8_from(text, at);
+}
 
 }  // namespace shoal::memory

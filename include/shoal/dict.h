@@ -108,6 +108,9 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
   // OUT_OF_RANGE: more than `out` holds; the message says how many. Allocates nothing.
   [[nodiscard]] absl::StatusOr<std::size_t> get_into(const Key& key,
                                                      std::span<std::byte> out) const;
+  // The same; nullopt, which costs no message: there is no such key.
+  [[nodiscard]] absl::StatusOr<std::optional<std::size_t>> find_into(
+      const Key& key, std::span<std::byte> out) const;
   // Of this type, or FAILED_PRECONDITION. T: bool, std::int64_t, double, std::string or Bytes.
   template <typename T>
   [[nodiscard]] absl::StatusOr<T> get_as(const Key& key) const;

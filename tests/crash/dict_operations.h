@@ -144,7 +144,7 @@ inline int fill_up(Dict& dict, DictWorld& world, unsigned size,
     const memory::DictRoot root = memory::DictRoot::of(shard.root.load());
     const std::uint32_t slots = root.buckets() * memory::kSlotsPerBucket;
     const bool full =
-        root.block != 0 && root.size == size &&
+        root.block != 0 && root.bytes_log == memory::kDictBlockLogs[size] &&
         (shard.tail.load() + need > root.bytes() || shard.used.load() >= slots / 16 * 14);
     if (full) return i;
     (void)put_in(dict, world.survivor, "k" + std::to_string(i), value);

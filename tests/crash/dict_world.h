@@ -144,11 +144,11 @@ inline Result erase_in(Dict& dict, Caller& caller, std::string_view key) {
 inline Result increment_in(Dict& dict, Caller& caller, std::string_view key) {
   Call call{.caller = caller, .timeout_ns = kDictPatienceNs};
   std::uint64_t word = 0;
+  const memory::DictValue value{.data = &word, .bytes = 8, .kind = kNumberKind};
   return dict.change(call, dict.key(kTextKind, key), [&](const memory::StoredValue* found) {
     if (found == nullptr) return memory::DictDecision{.result = Result::kAbsent};
     word = found->word() + 1;
-    return memory::DictDecision{.what = memory::DictDecision::What::kPut,
-                                .value = {.data = &word, .bytes = 8, .kind = kNumberKind}};
+    return memory::DictDecision{.what = memory::DictDecision::What::kPut, .value = &value};
   });
 }
 inline Result pop_from(Dict& dict, Caller& caller, std::string* key = nullptr) {

@@ -211,13 +211,13 @@ class HostileDict {
         break;
       case 9: {
         std::string value;
+        memory::DictValue put;
         (void)dict.change(call, key, [&](const memory::StoredValue* found) {
           if (found != nullptr) copy(*found);
           overwrite();
           value.assign(what * 16U, 'c');
-          return memory::DictDecision{
-              .what = memory::DictDecision::What::kPut,
-              .value = {.data = value.data(), .bytes = value.size(), .kind = kTextKind}};
+          put = {.data = value.data(), .bytes = value.size(), .kind = kTextKind};
+          return memory::DictDecision{.what = memory::DictDecision::What::kPut, .value = &put};
         });
         break;
       }

@@ -122,6 +122,7 @@ struct OneKey {
     memory::Call call{.caller = caller, .timeout_ns = test::kPatienceNs};
     const memory::DictKey at = writer.key(test::kText, key);
     std::int64_t number[3];
+    memory::DictValue sum;
     Result result{};
     switch (event.call) {
       case KeyCall::kPut:
@@ -144,8 +145,8 @@ struct OneKey {
           } else if (old != event.expected) {
             return DictDecision{.result = Result::kDiffers};
           }
-          return DictDecision{.what = DictDecision::What::kPut,
-                              .value = store(number, event.value)};
+          sum = store(number, event.value);
+          return DictDecision{.what = DictDecision::What::kPut, .value = &sum};
         });
     }
     event.done = result == Result::kDone;
