@@ -72,7 +72,11 @@ void ArenaReference::bind_container() {
           .geometry = geometry,
           .allocator = allocator_ ? &*allocator_ : nullptr};
   if (view.kind == ObjectKind::kList) {
-    list = {.view = view, .arena = home.arena, .geometry = geometry, .allocator = home.allocator};
+    list = {.view = view,
+            .arena = home.arena,
+            .geometry = geometry,
+            .allocator = home.allocator,
+            .timeout_ns = op_timeout_ns};
   } else {
     dict = std::make_unique<memory::Dict>(view, home.arena, geometry, home.allocator);
   }
@@ -110,7 +114,7 @@ absl::Status not_owner(const ArenaReference& object) {
     case ObjectKind::kSemaphore:
     case ObjectKind::kBoundedSemaphore:
       return error(absl::StatusCode::kFailedPrecondition, named(object),
-                   ": this process has fewer permits than it releases; nothing was released. "
+                   ": this process has fewer permits than it releases. "
                    "Who releases what others acquired wants plain permits");
     case ObjectKind::kLock:
     case ObjectKind::kSharedLock:

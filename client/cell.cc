@@ -55,7 +55,7 @@ absl::Status no_such_element(const Reference& reference, std::ptrdiff_t index, s
 
 absl::Status load_cell(const Reference* reference, std::span<std::byte> value) {
   return look_at(reference, [&](const ArenaReference& object) {
-    return memory::load_cell(object.view, value);
+    return memory::load_cell(object.view, object.op_timeout_ns, value);
   });
 }
 

@@ -75,10 +75,12 @@ class Graph {
     Need& need = needs_[at];
     const LockSeen& lock = *need.lock;
     const WaitPurpose purpose = waiters_[need.waiters.front()].wait->purpose;
-    const bool for_lock = purpose == WaitPurpose::kLock || purpose == WaitPurpose::kShared;
-    if (for_lock && lock.holder.has_value()) {
+    const bool for_lock = purpose == WaitPurpose::kLock || purpose == WaitPurpose::kShared ||
+                          purpose == WaitPurpose::kStore;
+    const std::optional<ThreadSeen>& holder = lock.holder_for(purpose);
+    if (for_lock && holder.has_value()) {
       need.certain = !lock.release_by_anyone;
-      need.ways.push_back(way_of(lock, *lock.holder));
+      need.ways.push_back(way_of(lock, *holder));
     } else if (purpose == WaitPurpose::kReaders || purpose == WaitPurpose::kShared ||
                (purpose == WaitPurpose::kPermit && !lock.plain && lock.value == 0)) {
       need.all = purpose == WaitPurpose::kReaders;

@@ -97,14 +97,18 @@ std::map<std::uint16_t, std::uint32_t> holds_in(ObjectKind kind, std::span<const
   return holds;
 }
 
-// {slot, thread} of who has the object's lock, or is just storing a cell's value; 0: nobody.
-std::uint32_t owner_in(const Descriptor& d, ObjectKind kind, std::uint64_t parameter) {
-  if (!has_lock(kind)) return 0;
-  std::uint32_t owner = memory::owner_in(d.lock.load());
-  if (owner == 0 && kind == ObjectKind::kCell && !memory::is_one_word(parameter)) {
-    owner = d.hint.load();
-  }
+std::uint32_t unless_gone(std::uint32_t owner) {
   return memory::slot_of_owner(owner) == memory::kSlotGone ? 0 : owner;
+}
+
+// {slot, thread} of who has the object's lock; 0: nobody.
+std::uint32_t owner_in(const Descriptor& d, ObjectKind kind) {
+  return has_lock(kind) ? unless_gone(memory::owner_in(d.lock.load())) : 0;
+}
+// ... who is just storing a cell's value.
+std::uint32_t storer_in(const Descriptor& d, ObjectKind kind) {
+  const bool has_claim = kind == ObjectKind::kCell && !memory::is_one_word(d.parameter.load());
+  return has_claim ? unless_gone(d.hint.load()) : 0;
 }
 
 }  // namespace
@@ -146,7 +150,7 @@ std::optional<Descriptor> read_descriptor(const ArenaSeen& arena, std::uint64_t 
 
 bool may_be_held(const Descriptor& d) {
   const auto kind = static_cast<ObjectKind>(d.kind.load());
-  if (owner_in(d, kind, d.parameter.load()) != 0) return true;
+  if (owner_in(d, kind) != 0 || storer_in(d, kind) != 0) return true;
   return is_semaphore(kind) || kind == ObjectKind::kSharedLock || kind == ObjectKind::kBarrier;
 }
 
@@ -164,7 +168,10 @@ LockSeen read_object(const ArenaSeen& arena, const Descriptor& d, Resolve resolv
       .parameter = parameter,
       .recoveries = d.recoveries.load(),
       .contended = d.contended.load()};
-  if (const std::uint32_t owner = owner_in(d, kind, parameter); owner != 0) {
+  if (const std::uint32_t storer = storer_in(d, kind); storer != 0) {
+    object.storer = resolve(memory::slot_of_owner(storer), memory::thread_of_owner(storer));
+  }
+  if (const std::uint32_t owner = owner_in(d, kind); owner != 0) {
     object.holder = resolve(memory::slot_of_owner(owner), memory::thread_of_owner(owner));
     if (is_recursive(kind)) object.depth = d.depth.load();
   }

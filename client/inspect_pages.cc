@@ -93,7 +93,7 @@ void add_counters(ThreadCounters& sum, const ThreadRecord& record) {
 }
 
 WaitPurpose purpose_of(std::uint32_t purpose) {
-  return purpose <= static_cast<std::uint32_t>(WaitPurpose::kChange)
+  return purpose <= static_cast<std::uint32_t>(WaitPurpose::kStore)
              ? static_cast<WaitPurpose>(purpose)
              : WaitPurpose::kUnknown;
 }

@@ -51,13 +51,14 @@ void end_thread(void* pages) {
 }
 
 // Its destructor runs after those of thread_local objects, and again if they come back to life.
-pthread_key_t end_key() {
-  static const pthread_key_t key = [] {
+// Nothing: the process has no key left.
+std::optional<pthread_key_t> end_key() {
+  static const std::optional<pthread_key_t> kKey = [] {
     pthread_key_t made{};
-    ::pthread_key_create(&made, end_thread);
-    return made;
+    const bool done = ::pthread_key_create(&made, end_thread) == 0;
+    return done ? std::optional(made) : std::nullopt;
   }();
-  return key;
+  return kKey;
 }
 
 ThreadPages* make_pages() {
@@ -68,7 +69,8 @@ ThreadPages* make_pages() {
     [[maybe_unused]] static const int kRegistered =
         ::pthread_atfork(nullptr, nullptr, wipe_in_child);
   }
-  if (::pthread_setspecific(end_key(), at) != 0) {
+  const std::optional<pthread_key_t> key = end_key();
+  if (!key || ::pthread_setspecific(*key, at) != 0) {
     ::munmap(at, sizeof(ThreadPages));
     return nullptr;
   }

@@ -158,6 +158,8 @@ bool ArenaMemory::free_all(memory::Gone gone, std::uint32_t& cursor) {
 
 void ArenaMemory::mend() {
   if (!closed_ && memory::mend_arena(bytes_, header_)) miscounted_ = true;
+  // Between two calls the manager has nothing in flight.
+  memory::ArenaMemory::forget_intents(*caller_.record);
 }
 
 void ArenaMemory::set_quota(std::uint64_t bytes) {

@@ -214,7 +214,12 @@ bool Objects::close_some(Turn& turn) {
   for (; close_next_ < catalog_.objects.end(); ++close_next_) {
     if (!is_there(close_next_) || !in_arena(close_next_)) continue;
     if (!turn.step()) return true;
-    memory::retire_object(view(close_next_));
+    const memory::ObjectView object = view(close_next_);
+    memory::retire_object(object);
+    ArenaMemory* const memory = memories_.find(record(close_next_).arena);
+    if (memory != nullptr && memory::is_container(object.kind)) {
+      memory::retire_container(object, memory->home());
+    }
   }
   close_next_ = 1;
   return false;

@@ -70,8 +70,10 @@ void SlowWaits::tell(Index slot, const ThreadSeen& thread, std::int64_t now_ns) 
   if (known) return;
   ++lines_;
   const ObjectRecord& record = objects_.record(object);
-  const std::uint32_t word = objects_.view(object).descriptor->lock.load();
-  const Index holder = memory::slot_in(word);
+  const memory::Descriptor& d = *objects_.view(object).descriptor;
+  const bool for_store = thread.purpose == static_cast<std::uint32_t>(memory::Purpose::kStore);
+  const Index holder =
+      for_store ? memory::slot_of_owner(d.hint.load()) : memory::slot_in(d.lock.load());
   const bool held = catalog_.sessions.in_use(holder);
   const auto seconds = waited_ns / 1'000'000'000;
   const std::initializer_list<LogField> fields = {

@@ -188,6 +188,8 @@ class ArenaMemory {
 
   // Whether `record` has something for recover_intents to do.
   static bool has_intent(ThreadRecord& record);
+  // For a record whose thread has nothing in flight: whatever stands there is somebody's nonsense.
+  static void forget_intents(ThreadRecord& record);
 
   // What the dead thread `owner` (slot and thread) was allocating or giving back. `record` is its
   // record itself, mapped, not a copy: what is done is noted there. True: there was something, and

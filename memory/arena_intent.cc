@@ -57,6 +57,12 @@ bool ArenaMemory::has_intent(ThreadRecord& record) {
   return false;
 }
 
+void ArenaMemory::forget_intents(ThreadRecord& record) {
+  for (unsigned i = 0; i < kIntentsMax; ++i) {
+    if (record.intent_at(i).load() != 0) record.intent_at(i).store(0);
+  }
+}
+
 // Which of the caller's intents is for this place; kIntentsMax: none.
 unsigned ArenaMemory::intent_of(const Caller& caller, Place place, std::uint32_t part) {
   const std::uint64_t noted = intent_word(place.chunk, place.extent, part);

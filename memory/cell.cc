@@ -13,8 +13,6 @@ SHOAL_VARIANT_BEGIN
 
 namespace {
 
-// Disturbed so often, a reader goes on with pauses.
-constexpr int kRoundsWithoutPause = 64;
 // Disturbed so often, somebody stores all the time: the value has changed, whatever it is.
 constexpr int kRoundsOfComparing = 1000;
 
@@ -33,7 +31,7 @@ class Claim {
   }
 
   Result take(Deadline deadline) {
-    const Result result = wait_until(caller_, cell_, Purpose::kLock, deadline, [&] {
+    const Result result = wait_until(caller_, cell_, Purpose::kStore, deadline, [&] {
       std::uint32_t free = 0;
       return cell_.descriptor->hint.load(std::memory_order_seq_cst) == 0 &&
              cell_.descriptor->hint.change(free, caller_.owner);
@@ -82,14 +80,14 @@ bool differs(const ObjectView& cell, std::span<const std::byte> old) {
 
 }  // namespace
 
-Result load_cell(const ObjectView& cell, std::span<std::byte> value) {
-  for (int round = 0;; ++round) {
-    if (cell.is_stale()) return Result::kStale;
+Result load_cell(const ObjectView& cell, std::int64_t timeout_ns, std::span<std::byte> value) {
+  if (cell.is_stale()) return Result::kStale;
+  for (Retries retries(timeout_ns);;) {
     const std::uint64_t before = cell.descriptor->value.load();
     copy_out(value.data(), buffer(cell, before), value.size());
     fence_loads();
     if (cell.descriptor->value.load(std::memory_order_relaxed) == before) return Result::kDone;
-    if (round > kRoundsWithoutPause) relax();
+    if (const Result result = retries.again(cell); result != Result::kDone) return result;
   }
 }
 
@@ -107,7 +105,7 @@ Result exchange_cell(const ObjectView& cell, Caller& caller, Deadline deadline,
   Result result = claim.take(deadline);
   if (result != Result::kDone) return result;
   if (differs(cell, expected)) {
-    result = load_cell(cell, expected);
+    result = load_cell(cell, kReadPatienceNs, expected);
     return result == Result::kDone ? Result::kDiffers : result;
   }
   claim.publish(desired);

@@ -31,7 +31,7 @@ constexpr std::uint64_t cell_buffer_bytes(std::uint64_t value_bytes) {
 
 // `value` has the size of the cell's, in all of these. The caller's deadline is for another
 // writer's claim.
-Result load_cell(const ObjectView& cell, std::span<std::byte> value);
+Result load_cell(const ObjectView& cell, std::int64_t timeout_ns, std::span<std::byte> value);
 Result store_cell(const ObjectView& cell, Caller& caller, Deadline deadline,
                   std::span<const std::byte> value);
 // kDiffers: `expected` becomes what was found.

@@ -86,6 +86,8 @@ void leave(const ObjectView& condition, Caller& caller, std::uint32_t cell) {
 Result notify(const ObjectView& condition, Caller& caller, std::uint32_t most,
               std::uint32_t* notified) {
   if (condition.is_stale()) return Result::kStale;
+  // No more can be waiting now. Who comes meanwhile is not meant, and there may be no end of them.
+  most = std::min(most, condition.count);
   std::uint32_t count = 0;
   while (count < most && notify_one(condition, caller)) ++count;
   // For who watches instead of waiting.

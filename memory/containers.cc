@@ -32,6 +32,10 @@ void recover_container(const ObjectView& object, const ContainerHome& home, Call
   announce_to_all(object);
 }
 
+void retire_container(const ObjectView& object, const ContainerHome& home) {
+  if (object.kind != ObjectKind::kList) dict_of(object, home).retire();
+}
+
 bool container_reaches(const ObjectView& object, const ContainerHome& home, std::uint32_t part,
                        std::uint64_t block) {
   return object.kind == ObjectKind::kList ? reaches(list_of(object, home), part, block)

@@ -28,6 +28,9 @@ struct ContainerHome {
 void recover_container(const ObjectView& object, const ContainerHome& home, Caller& manager,
                        std::uint16_t slot);
 
+// After retire_object: whoever waits for a lock inside it wakes, and nobody falls asleep any more.
+void retire_container(const ObjectView& object, const ContainerHome& home);
+
 // Whether the object's root words name the block, of this part: for recover_intents.
 bool container_reaches(const ObjectView& object, const ContainerHome& home, std::uint32_t part,
                        std::uint64_t block);

@@ -200,6 +200,7 @@ class Dict {
   // ---- by the manager, for a dead process; see recover.h ----
 
   void recover(Caller& manager, std::uint16_t slot);
+  void retire() const;
   [[nodiscard]] bool reaches(std::uint32_t part, std::uint64_t block) const;
   // For the trace; see containers.h.
   Walked walk_references(ReferenceWalk& walk, std::uint64_t& left, std::uint32_t steps,
@@ -466,7 +467,6 @@ class Dict {
     return shard.root.load(std::memory_order_relaxed) == root &&
            object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
   }
-  Result try_again(std::uint32_t attempt, std::int64_t timeout_ns, std::int64_t& deadline) const;
 
   template <typename Use>
   Result find_at_once(const Shard& shard, const DictKey& key, Use& use) const;

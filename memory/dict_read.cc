@@ -36,18 +36,15 @@ void append_bytes(std::vector<std::byte>& to, const std::byte* from, std::uint64
 
 Result Dict::find_again(const DictKey& key, std::int64_t timeout_ns,
                         absl::FunctionRef<void(const StoredValue&)> use) const {
-  std::int64_t deadline = 0;
-  for (std::uint32_t attempt = 0;; ++attempt) {
-    if (attempt != 0) {
-      const Result result = try_again(attempt, timeout_ns, deadline);
-      if (result != Result::kDone) return result;
-    }
+  for (Retries retries(timeout_ns);;) {
     const Shard* const shard = find_shard(shard_bits(key.hash));
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const bool marked = shard->transaction.load() != 0;
-    const Result result = marked ? find_in(*shard, key, use, RecordWords(*shard, arena_, geometry_))
-                                 : find_in(*shard, key, use, PlainWords{});
+    Result result = marked ? find_in(*shard, key, use, RecordWords(*shard, arena_, geometry_))
+                           : find_in(*shard, key, use, PlainWords{});
     if (result != Result::kDiffers) return result;
+    result = retries.again(object_);
+    if (result != Result::kDone) return result;
   }
 }
 
@@ -152,13 +149,13 @@ Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_va
 
 Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
                       DictSnapshot& snapshot) const {
-  std::int64_t deadline = 0;
+  Retries retries(timeout_ns);
   std::uint64_t left = geometry_.file_bytes;
   for (Interval wanted; wanted.from < kShardsMax; wanted.from = wanted.end) {
     Copied copied = Copied::kChanged;
     for (std::uint32_t attempt = 0; copied == Copied::kChanged; ++attempt) {
       if (attempt != 0) {
-        const Result result = try_again(attempt, timeout_ns, deadline);
+        const Result result = retries.again(object_);
         if (result != Result::kDone) return result;
       }
       Shard* shard = find_shard(reversed(wanted.from));
@@ -272,10 +269,10 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
 }
 
 Result Dict::pop_last(Call& call, Show show) {
-  std::int64_t deadline = 0;
+  Retries retries(call.timeout_ns);
   for (std::uint32_t in_vain = 0;;) {
     if (in_vain != 0) {
-      const Result result = try_again(in_vain, call.timeout_ns, deadline);
+      const Result result = retries.again(object_);
       if (result != Result::kDone) return result;
     }
     if (object_.is_stale()) return Result::kStale;

@@ -95,6 +95,13 @@ void Dict::recover_shard(Caller& manager, Shard& shard, std::uint32_t index) con
   if (exists && !has_fault(Fault::kNoRecount)) recount(shard);
 }
 
+void Dict::retire() const {
+  for_each_shard([](Shard& shard, std::uint32_t) {
+    const std::uint32_t seen = shard.lock.exchange(std::uint32_t{kSlotGone} << (kThreadBits + 2));
+    if ((seen & kWaiters) != 0) (void)futex_wake(shard.lock, kEverybody);
+  });
+}
+
 void Dict::recover(Caller& manager, std::uint16_t slot) {
   // Upwards: a lower shard decides about the one above it while both are locked.
   bool held = false;

@@ -14,7 +14,6 @@ namespace {
 // Looks at all depths that disagree, before a dict counts as damaged. Each disagreement of a sound
 // one is a split or a merge that has just ended.
 constexpr int kWalks = 1000;
-constexpr std::uint32_t kAttemptsWithoutClock = 256;
 
 }  // namespace
 
@@ -99,17 +98,6 @@ void Dict::remember(std::uint32_t hash_bits, std::uint32_t depth, Shard* shard) 
     }
   }
   map->shards[hash_bits & map->mask].store(shard, std::memory_order_relaxed);
-}
-
-// After a read that did not stand.
-Result Dict::try_again(std::uint32_t attempt, std::int64_t timeout_ns,
-                       std::int64_t& deadline) const {
-  if (object_.is_stale()) return Result::kStale;
-  relax();
-  if (attempt % kAttemptsWithoutClock != 0) return Result::kDone;
-  const std::int64_t now = monotonic_ns();
-  if (deadline == 0) deadline = deadline_after(absl::Nanoseconds(timeout_ns));
-  return now >= deadline ? Result::kTimedOut : Result::kDone;
 }
 
 // ---- locks ----

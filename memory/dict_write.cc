@@ -251,11 +251,11 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
 template <typename DecideInline>
 Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide) {
   Shard* known = shard_of(key.hash);
-  std::int64_t deadline = 0;
-  for (std::uint32_t round = 0;; ++round, known = nullptr) {
-    // Others were quicker each time, or these are not the bytes of a dict.
-    if (round != 0) [[unlikely]] {
-      const Result result = try_again(round, call.timeout_ns, deadline);
+  // Others were quicker each time, or these are not the bytes of a dict.
+  Retries retries(call.timeout_ns);
+  for (bool first = true;; first = false, known = nullptr) {
+    if (!first) [[unlikely]] {
+      const Result result = retries.again(object_);
       if (result != Result::kDone) return result;
     }
     const Held held = lock(call, shard_bits(key.hash), known);

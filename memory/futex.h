@@ -25,6 +25,9 @@ inline bool is_over(Deadline deadline) {
   return deadline != kForever && monotonic_ns() >= deadline;
 }
 
+// For how long a read without a lock lets others disturb it, where nobody says how long.
+inline constexpr std::int64_t kReadPatienceNs = 30'000'000'000;
+
 // Sleeps while the word is `expected`. False: the deadline is over. True: look again; it need not
 // have changed. Works on a read-only mapping.
 bool futex_wait(const Word32& word, std::uint32_t expected, Deadline deadline);

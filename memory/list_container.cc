@@ -6,15 +6,13 @@
 
 #include "memory/futex.h"
 #include "memory/list_container_tree.h"
+#include "memory/wait.h"
 
 namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
 namespace {
-
-// Disturbed so often, a reader goes on with pauses.
-constexpr int kRoundsWithoutPause = 64;
 
 std::uint64_t payload_of(std::span<const std::byte> bytes) {
   std::uint64_t word = 0;
@@ -157,8 +155,8 @@ bool is_same_large(const ListObject& list, std::uint64_t at, std::uint64_t word)
 }  // namespace
 
 Result get_slow(const ListObject& list, std::int64_t index, ListElement& element) {
-  for (int round = 0;; ++round) {
-    if (list.view.is_stale()) return Result::kStale;
+  if (list.view.is_stale()) return Result::kStale;
+  for (Retries retries(list.timeout_ns);;) {
     ListSpot spot;
     Result result = look_up(list, index, spot);
     if (result != Result::kDone) {
@@ -171,13 +169,13 @@ Result get_slow(const ListObject& list, std::int64_t index, ListElement& element
       }
       if (is_same_large(list, spot.at, spot.word) && is_still_there(list, spot)) return result;
     }
-    if (round > kRoundsWithoutPause) relax();
+    if (const Result again = retries.again(list.view); again != Result::kDone) return again;
   }
 }
 
 Result mark(const ListObject& list, ListMark& mark) {
-  for (int round = 0;; ++round) {
-    if (list.view.is_stale()) return Result::kStale;
+  if (list.view.is_stale()) return Result::kStale;
+  for (Retries retries(list.timeout_ns);;) {
     mark = {.changes = list.descriptor().changes.load(), .root = list.descriptor().root.load()};
     const ListPlace spine = ListPlace::of(mark.root);
     if (spine.place == 0) return Result::kDone;
@@ -187,7 +185,7 @@ Result mark(const ListObject& list, ListMark& mark) {
     if (list.descriptor().root.load(std::memory_order_relaxed) == mark.root) {
       return can_be && list.can_hold(mark.count) ? Result::kDone : Result::kDamaged;
     }
-    if (round > kRoundsWithoutPause) relax();
+    if (const Result again = retries.again(list.view); again != Result::kDone) return again;
   }
 }
 
@@ -196,8 +194,9 @@ Result read_page(const ListObject& list, const ListMark& mark, std::uint64_t fir
   const std::uint64_t leaf_end = (first / kLeafElements + 1) * kLeafElements;
   last = std::min({last, leaf_end, mark.count});
   page.resize(last - std::min(first, last));
+  if (list.view.is_stale()) return Result::kStale;
+  Retries retries(list.timeout_ns);
   for (std::size_t i = 0; i < page.size();) {
-    if (list.view.is_stale()) return Result::kStale;
     ListSpot spot;
     const Result result = look_up(list, static_cast<std::int64_t>(first + i), spot);
     if (spot.root != mark.root) return Result::kDiffers;
@@ -210,7 +209,10 @@ Result read_page(const ListObject& list, const ListMark& mark, std::uint64_t fir
       const bool same = list.descriptor().root.load(std::memory_order_relaxed) == mark.root;
       return same ? Result::kDamaged : Result::kDiffers;
     }
-    if (!is_same_large(list, spot.at, spot.word) || !is_still_there(list, spot)) continue;
+    if (!is_same_large(list, spot.at, spot.word) || !is_still_there(list, spot)) {
+      if (const Result again = retries.again(list.view); again != Result::kDone) return again;
+      continue;
+    }
     if (!can_be) return Result::kDamaged;
     if (is_inline(spot.word)) page[i].word = spot.word;
     ++i;

@@ -46,6 +46,7 @@
 #include <string>
 #include <vector>
 
+#include "memory/futex.h"
 #include "memory/list_container_layout.h"
 #include "memory/object.h"
 #include "memory/shared_copy.h"
@@ -61,7 +62,8 @@ struct ListObject {
   ObjectView view;
   std::byte* arena = nullptr;
   Geometry geometry;
-  ArenaMemory* allocator = nullptr;  // null: for reading only
+  ArenaMemory* allocator = nullptr;           // null: for reading only
+  std::int64_t timeout_ns = kReadPatienceNs;  // for how long a read lets others disturb it
 
   [[nodiscard]] ListDescriptor& descriptor() const {
     return *reinterpret_cast<ListDescriptor*>(view.descriptor);

@@ -56,10 +56,10 @@ Result acquire_slow(const ObjectView& lock, Word32& word, Caller& caller, Purpos
 Result release_slow(const ObjectView& lock, Word32& word, Caller& caller, std::uint32_t seen,
                     int wake) {
   for (;;) {
-    if (lock.is_stale()) return Result::kStale;
-    const bool may =
-        owner_in(seen) != 0 && (slot_in(seen) == caller.slot() || lock.has(kFlagReleaseByAnyone));
-    if (!may) return Result::kNotOwner;
+    // Who holds it gives it back even of an object that is gone: others may sleep on the word.
+    const bool may = owner_in(seen) != 0 && slot_in(seen) != kSlotGone &&
+                     (slot_in(seen) == caller.slot() || lock.has(kFlagReleaseByAnyone));
+    if (!may) return lock.is_stale() ? Result::kStale : Result::kNotOwner;
     if (word.change(seen, free_word(seen, wake))) break;
   }
   if (has_fault(Fault::kUnlockForgetsWake)) return Result::kDone;
@@ -67,7 +67,8 @@ Result release_slow(const ObjectView& lock, Word32& word, Caller& caller, std::u
   if (woken == 0 && (seen & kWaiters) != 0) {
     // Nobody sleeps: the next lock and unlock are quick again.
     std::uint32_t free = kWaiters;
-    (void)word.change(free, 0);
+    // But somebody may have fallen asleep meanwhile, with the bit that is taken away.
+    if (word.change(free, 0)) (void)futex_wake(word, 1);
   }
   return Result::kDone;
 }

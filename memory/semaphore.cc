@@ -84,6 +84,8 @@ Result release_permits(const ObjectView& semaphore, Caller& caller, std::uint32_
         permits == 1 || given != 0 || permits_of(semaphore, caller.slot()) >= permits;
     while (all_there && given < permits && give_cell(semaphore, caller.slot())) ++given;
   }
+  // Other threads of the process release at the same time: what is still free is taken again.
+  while (given != 0 && given != permits && take_cell(semaphore, caller.slot())) --given;
   if (given > 0) announce(caller, semaphore);
   return given == permits ? Result::kDone : Result::kNotOwner;
 }

@@ -41,12 +41,13 @@ enum class Purpose : std::uint32_t {
   kNotification = 6,
   kBarrier = 7,
   kChange = 8,  // of a cell
+  kStore = 9,   // the end of another thread's store into a cell
 };
 
 // As tools and the log say it. Of an unknown number, too.
 constexpr const char* purpose_name(Purpose purpose) {
   constexpr const char* kNames[] = {"unknown", "lock",         "shared",  "readers", "permit",
-                                    "event",   "notification", "barrier", "change"};
+                                    "event",   "notification", "barrier", "change",  "store"};
   const auto number = static_cast<std::uint32_t>(purpose);
   return kNames[number < std::size(kNames) ? number : 0];
 }

@@ -9,6 +9,7 @@
 
 #include "memory/shareable_list_internal.h"
 #include "memory/utf8.h"
+#include "memory/wait.h"
 
 namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
@@ -30,6 +31,8 @@ struct ListView::Taken {
 };
 
 namespace {
+
+constexpr char kNeverStands[] = "somebody writes there all the time";
 
 absl::Status damaged(std::size_t at, const char* what) {
   return absl::DataLossError(absl::StrCat("element ", at, " of the list is damaged: ", what));
@@ -199,7 +202,7 @@ ListView::Taken ListView::take(const Parts& parts, std::size_t at, Room room) {
 
 template <typename Room>
 ListView::Taken ListView::read(std::size_t at, Room room) const {
-  for (;;) {
+  for (Retries retries(kReadPatienceNs);;) {
     const std::uint64_t before = load_word(word_);
     const bool from_record =
         shadow_state(before) == ShadowState::kPublished && load_word(record_) == at;
@@ -207,6 +210,7 @@ ListView::Taken ListView::read(std::size_t at, Room room) const {
     fence_loads();
     const std::uint64_t after = load_word(word_, std::memory_order_relaxed);
     if (still_holds(before, after, from_record)) return taken;
+    if (retries.again() != Result::kDone) return {.damaged = kNeverStands};
   }
 }
 
@@ -278,14 +282,17 @@ absl::StatusOr<bool> ListView::get_bool(std::ptrdiff_t index) const {
 absl::StatusOr<std::string> ListView::format_of(std::ptrdiff_t index) const {
   const std::size_t at = position(index);
   if (at >= count_) return out_of_range(index);
-  for (;;) {
+  for (Retries retries(kReadPatienceNs);;) {
     const std::uint64_t before = load_word(word_);
     const bool from_record =
         shadow_state(before) == ShadowState::kPublished && load_word(record_) == at;
     const Parts parts = from_record ? record_parts() : element_parts(at);
     fence_loads();
     const std::uint64_t after = load_word(word_, std::memory_order_relaxed);
-    if (!still_holds(before, after, from_record)) continue;
+    if (!still_holds(before, after, from_record)) {
+      if (retries.again() != Result::kDone) return damaged(at, kNeverStands);
+      continue;
+    }
     const std::string text = word_text(parts.format);
     if (!is_utf8(text)) return damaged(at, "its format is no text");
     return text;

@@ -80,6 +80,8 @@ Result wait_for_writer(const ObjectView& lock, Caller& caller, Deadline deadline
 
 Result acquire_exclusive(const ObjectView& lock, Caller& caller, Deadline deadline,
                          Acquisition* acquisition) {
+  // A try that is in vain changes nothing: giving the word back would tell whoever watches.
+  if (deadline == 0 && !lock.is_stale() && !nobody_reads(lock)) return Result::kTimedOut;
   Result result = acquire_word(lock, caller, Purpose::kLock, deadline);
   if (result != Result::kDone) return result;
   result =
@@ -110,7 +112,11 @@ Result acquire_shared(const ObjectView& lock, Caller& caller, Deadline deadline,
   const Descriptor& d = *lock.descriptor;
   for (;;) {
     if (lock.is_stale()) return Result::kStale;
-    Result result = Result::kDone;
+    // Before the hold, which would have to be taken back, and that is told to whoever watches.
+    Result result = has_fault(Fault::kSharedIgnoresWriter)
+                        ? Result::kDone
+                        : wait_for_writer(lock, caller, deadline);
+    if (result != Result::kDone) return result;
     if (!add_hold(lock, caller.slot())) {
       result = wait_until(caller, lock, Purpose::kShared, deadline,
                           [&] { return add_hold(lock, caller.slot()); });
@@ -120,8 +126,6 @@ Result acquire_shared(const ObjectView& lock, Caller& caller, Deadline deadline,
     if (owner_in(word) == 0 || has_fault(Fault::kSharedIgnoresWriter)) break;
     (void)remove_hold(lock, caller.slot());
     announce(caller, lock);
-    result = wait_for_writer(lock, caller, deadline);
-    if (result != Result::kDone) return result;
   }
   *acquisition = {.token = d.token.load(std::memory_order_relaxed),
                   .abandoned = d.abandoned.load(std::memory_order_relaxed) != 0};
@@ -145,21 +149,22 @@ std::uint32_t sharers(const ObjectView& lock) {
 
 void recover_shared_lock(const ObjectView& lock, std::uint16_t slot) {
   Descriptor& d = *lock.descriptor;
+  bool had = false;
   for (std::uint32_t i = 0; i < lock.count && !has_fault(Fault::kRecoverForgetsShared); ++i) {
     Word32& cell = lock.cells32()[i];
     std::uint32_t seen = cell.load(std::memory_order_relaxed);
-    while (slot_in_cell(seen) == slot && !cell.change(seen, 0)) {
-    }
+    bool taken_back = false;
+    while (!taken_back && slot_in_cell(seen) == slot) taken_back = cell.change(seen, 0);
+    had |= taken_back;
   }
   std::uint32_t seen = d.lock.load(std::memory_order_seq_cst);
-  if (slot_in(seen) != slot || d.depth.load(std::memory_order_relaxed) != 0) {
+  if (slot_in(seen) == slot && d.depth.load(std::memory_order_relaxed) == 0) {
+    // It had the word, but was not in yet, or on its way out: nothing was abandoned.
+    had |= recover_word(d.lock, slot, kEverybody);
+  } else {
     recover_lock(d, slot, kEverybody);
-    return;
   }
-  // It had the word, but was not in yet, or on its way out.
-  while (slot_in(seen) == slot && !d.lock.change(seen, 0)) {
-  }
-  futex_wake(d.lock, kEverybody);
+  if (had) d.recoveries.add(1);
 }
 
 SHOAL_VARIANT_END

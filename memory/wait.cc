@@ -33,6 +33,14 @@ int signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t
   return woken;
 }
 
+Result Retries::again() {
+  constexpr std::uint32_t kWithoutClock = 256;
+  relax();
+  if (++count_ % kWithoutClock != 0) return Result::kDone;
+  if (deadline_ == 0) deadline_ = deadline_after(absl::Nanoseconds(timeout_ns_));
+  return monotonic_ns() >= deadline_ ? Result::kTimedOut : Result::kDone;
+}
+
 bool EventSleep::step() {
   if (expired_) return false;
   if (!armed_) {

@@ -83,6 +83,22 @@ bool spin(Caller& caller, const ObjectView& object, Deadline deadline, Condition
   return false;
 }
 
+// For a read without a lock that did not stand: once more, with pauses, until it has been disturbed
+// for `timeout_ns`. The clock is looked at now and then only.
+class Retries {
+ public:
+  explicit Retries(std::int64_t timeout_ns) : timeout_ns_(timeout_ns) {}
+
+  // kDone: once more. kStale, kTimedOut.
+  Result again(const ObjectView& object) { return object.is_stale() ? Result::kStale : again(); }
+  Result again();
+
+ private:
+  std::int64_t timeout_ns_;
+  std::int64_t deadline_ = 0;
+  std::uint32_t count_ = 0;
+};
+
 // The two steps of a sleep on an eventcount, for a loop that looks at its condition in between:
 //
 //   for (EventSleep sleep(event, deadline);;) {

@@ -59,6 +59,8 @@ std::string state_text(const LockSeen& lock) {
   return words.empty() ? "-" : absl::StrJoin(words, ", ");
 }
 
+bool is_held(const LockSeen& lock) { return lock.holder || lock.storer || !lock.holders.empty(); }
+
 std::string locks_table(const Inspector& seen, const std::vector<LockSeen>& locks) {
   const bool many = std::ranges::any_of(
       locks, [&](const LockSeen& lock) { return lock.manager != locks.front().manager; });
@@ -75,7 +77,7 @@ std::string locks_table(const Inspector& seen, const std::vector<LockSeen>& lock
                                     lock.token == 0 ? "-" : absl::StrCat(lock.token),
                                     absl::StrCat(lock.waiters.size()),
                                     since ? age_text(*since) : "-",
-                                    lock.holder || !lock.holders.empty() ? holders_text(lock) : "-",
+                                    is_held(lock) ? holders_text(lock) : "-",
                                     state_text(lock)};
     if (many) row.push_back(absl::StrCat(absl::Hex(lock.manager)));
     table.add(std::move(row));
@@ -125,8 +127,10 @@ std::string deadlock_text(const Inspector& seen, const Deadlock& deadlock) {
 }
 
 // ", which waits for Lock "b"": one more step of the way.
-std::string next_step(const Inspector& seen, const Waits& waits, const LockSeen& lock) {
-  const WaitSeen* const wait = lock.holder ? find_wait(waits, *lock.holder) : nullptr;
+std::string next_step(const Inspector& seen, const Waits& waits, const LockSeen& lock,
+                      WaitPurpose purpose) {
+  const std::optional<ThreadSeen>& holder = lock.holder_for(purpose);
+  const WaitSeen* const wait = holder ? find_wait(waits, *holder) : nullptr;
   if (wait == nullptr) return {};
   return absl::StrCat(", which waits for ", text_of(seen, lock.manager, wait->object));
 }
@@ -140,8 +144,9 @@ std::string wait_text(const Inspector& seen, const Waits& waits, const WaitSeen&
   if (lock == nullptr) return out + ", which is not to be seen";
   if (lock->kind == Kind::kBarrier) {
     absl::StrAppend(&out, ", ", lock->arrived, " of ", lock->parameter, " arrived");
-  } else if (lock->holder || !lock->holders.empty()) {
-    absl::StrAppend(&out, ", held by ", holders_text(*lock), next_step(seen, waits, *lock));
+  } else if (is_held(*lock)) {
+    absl::StrAppend(&out, ", held by ", holders_text(*lock),
+                    next_step(seen, waits, *lock, wait.purpose));
   }
   return out;
 }

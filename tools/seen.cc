@@ -128,6 +128,7 @@ std::string thread_text(const ThreadSeen& thread) {
 std::string holders_text(const LockSeen& lock) {
   std::vector<std::string> all;
   if (lock.holder) all.push_back(thread_text(*lock.holder));
+  if (lock.storer) all.push_back(thread_text(*lock.storer) + ", storing");
   for (const HoldSeen& hold : lock.holders) {
     const std::string count = hold.count == 1 ? "" : absl::StrCat(" with ", hold.count);
     all.push_back(thread_text(hold.holder) + count);

@@ -9,7 +9,7 @@
 //
 // Errors beside those of arena_object.h: wait: ABORTED: the barrier is broken, or was reset while
 // this thread waited; DEADLINE_EXCEEDED, which breaks it for all; RESOURCE_EXHAUSTED: more
-// processes take part than it has parties. create: INVALID_ARGUMENT without parties.
+// processes take part than it has parties, and than 64. create: INVALID_ARGUMENT without parties.
 // Thread and fork safety, ownership, waiting: arena_object.h.
 #pragma once
 

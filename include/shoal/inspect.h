@@ -44,6 +44,7 @@ enum class WaitPurpose : std::uint16_t {
   kNotification = 6,
   kBarrier = 7,
   kChange = 8,
+  kStore = 9,  // another thread's store into a Cell to end
 };
 
 // "lock", "shared", "readers", ...
@@ -91,6 +92,7 @@ struct LockSeen {
   std::uint32_t depth = 0;  // of a recursive one that is held
   std::uint64_t token = 0;  // of its last acquisition
   bool abandoned = false;
+  std::optional<ThreadSeen> storer = {};  // a Cell: who is just storing a value of several words
 
   std::vector<HoldSeen> holders = {};  // processes: who reads, or has owned permits
   std::vector<WaitSeen> waiters = {};  // by age
@@ -100,6 +102,10 @@ struct LockSeen {
   std::uint32_t recoveries = 0;        // deaths that left something held
   std::uint32_t contended = 0;         // calls that had to sleep
 
+  // The thread that who waits so waits for, if it is known.
+  [[nodiscard]] const std::optional<ThreadSeen>& holder_for(WaitPurpose purpose) const {
+    return purpose == WaitPurpose::kStore ? storer : holder;
+  }
   // When the first of those who wait began to.
   [[nodiscard]] SHOAL_EXPORT std::optional<absl::Time> since() const;
 };

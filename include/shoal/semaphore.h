@@ -12,7 +12,8 @@
 // BoundedSemaphore differs for plain permits: it refuses to grow beyond what it began with.
 //
 // Errors beside those of arena_object.h: acquire: DEADLINE_EXCEEDED. release: all or nothing;
-// FAILED_PRECONDITION: more than the process has (owned), or than a BoundedSemaphore has room for;
+// FAILED_PRECONDITION: more than the process has (owned; if other threads of it release or acquire
+// at the same moment, some may be released), or than a BoundedSemaphore has room for;
 // RESOURCE_EXHAUSTED: more than 2^31 - 1.
 // Thread and fork safety, ownership, waiting: arena_object.h.
 #pragma once

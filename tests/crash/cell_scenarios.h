@@ -38,7 +38,8 @@ inline unsigned char value_in(const ObjectView& view) {
   if (memory::is_one_word(bytes)) {
     const std::uint64_t word = view.descriptor->value.load();
     std::memcpy(now.data(), &word, bytes);
-  } else if (memory::load_cell(view, std::span(now).first(bytes)) != Result::kDone) {
+  } else if (memory::load_cell(view, memory::kReadPatienceNs, std::span(now).first(bytes)) !=
+             Result::kDone) {
     return 0;
   }
   for (const unsigned char first : {kFirstValue, kNextValue, kLaterValue}) {

@@ -36,13 +36,14 @@ class AdditionPlay : public Play {
 
   std::string on_all_asleep(bool) override {
     Number now{};
-    (void)memory::load_cell(object(), bytes_of(now));
+    (void)memory::load_cell(object(), memory::kReadPatienceNs, bytes_of(now));
     if (waiter_asleep() && now == waited_for_) return {};
     return "sleeps, and nobody is at work";
   }
   std::string on_end() override {
     Number now{};
-    if (memory::load_cell(object(), bytes_of(now)) == Result::kStale) return {};
+    if (memory::load_cell(object(), memory::kReadPatienceNs, bytes_of(now)) == Result::kStale)
+      return {};
     if (!is_whole(now)) return "the value is torn";
     if (now[0] < added_ || now[0] > added_ + maybe_added_) return "an addition is lost";
     return {};
@@ -52,7 +53,8 @@ class AdditionPlay : public Play {
   void add(Caller& caller) {
     for (int round = 0; round < 2; ++round) {
       Number seen{};
-      if (memory::load_cell(object(), bytes_of(seen)) == Result::kStale) return;
+      if (memory::load_cell(object(), memory::kReadPatienceNs, bytes_of(seen)) == Result::kStale)
+        return;
       for (;;) {
         expect(is_whole(seen), "a torn value was read");
         Number next = number_of(seen[0] + 1);
@@ -72,7 +74,8 @@ class AdditionPlay : public Play {
   void wait(Caller& caller) {
     for (int round = 0; round < 3; ++round) {
       Number seen{};
-      if (memory::load_cell(object(), bytes_of(seen)) == Result::kStale) return;
+      if (memory::load_cell(object(), memory::kReadPatienceNs, bytes_of(seen)) == Result::kStale)
+        return;
       expect(is_whole(seen), "a torn value was read");
       waited_for_ = seen;
       const Result result =
@@ -111,7 +114,9 @@ class StorePlay : public Play {
       add_thread(add_process(), [this](Caller&) {
         for (int round = 0; round < 3; ++round) {
           Number value{};
-          if (memory::load_cell(object(), bytes_of(value)) == Result::kStale) return;
+          if (memory::load_cell(object(), memory::kReadPatienceNs, bytes_of(value)) ==
+              Result::kStale)
+            return;
           expect(is_whole(value), "a torn value was read");
         }
       });

@@ -18,7 +18,7 @@ using Bytes = std::vector<std::byte>;
 Bytes filled(std::size_t size, int with) { return Bytes(size, static_cast<std::byte>(with)); }
 Bytes loaded(const ObjectView& cell) {
   Bytes bytes(cell.count);
-  EXPECT_EQ(load_cell(cell, bytes), Result::kDone);
+  EXPECT_EQ(load_cell(cell, kReadPatienceNs, bytes), Result::kDone);
   return bytes;
 }
 bool is_whole(const Bytes& bytes) {
@@ -92,7 +92,7 @@ TEST_P(LargeCell, GarbageHoldsNobodyUp) {
   Caller manager;
   Bytes bytes(size);
   expect_calls_return(memory, 40, [&] {
-    (void)load_cell(memory.other_view(), bytes);
+    (void)load_cell(memory.other_view(), kReadPatienceNs, bytes);
     (void)store_cell(memory.other_view(), one, brief(), filled(size, 1));
     (void)exchange_cell(memory.other_view(), one, brief(), bytes, filled(size, 2));
     (void)wait_for_change(memory.other_view(), one, brief(), bytes);
@@ -144,7 +144,7 @@ TEST_P(AnyCell, WhoSleepsInARetiredOneIsTold) {
   memory.lay(ObjectKind::kCell, size, 0, filled(size, 5));
   Bytes bytes(size);
   if (!is_one_word(size)) {
-    EXPECT_EQ(load_cell(before, bytes), Result::kStale);
+    EXPECT_EQ(load_cell(before, kReadPatienceNs, bytes), Result::kStale);
     EXPECT_EQ(store_cell(before, one, 0, bytes), Result::kStale);
     EXPECT_EQ(loaded(memory.view()), filled(size, 5));
   }
@@ -177,7 +177,8 @@ TEST(CellMemory, NoAdditionIsLost) {
   }
   for (std::thread& thread : threads) thread.join();
   Pair last{};
-  ASSERT_EQ(load_cell(memory.view(), std::as_writable_bytes(std::span(&last, 1))), Result::kDone);
+  ASSERT_EQ(load_cell(memory.view(), kReadPatienceNs, std::as_writable_bytes(std::span(&last, 1))),
+            Result::kDone);
   EXPECT_EQ(last.count, 3U * kRounds);
 }
 

@@ -2,6 +2,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -99,6 +100,40 @@ TEST(Dict, AnswersAsAMapDoes) {
   EXPECT_EQ(stat.large_values, 0U);
   EXPECT_LE(memory.owned_bytes(), stat.block_bytes + 2 * memory::kHeaderPageBytes);
   EXPECT_EQ(stat.block_bytes, 1024U);
+}
+
+// The manager closes: who waits for a shard's lock must not wait for its holder, who may be
+// stopped.
+TEST(Dict, ClosingWakesWhoWaitsForALock) {
+  DictMemory memory;
+  Process holder(1);
+  ASSERT_EQ(TextDict(memory.dict(), holder.caller).put("a", "1"), Result::kDone);
+  auto& descriptor = *reinterpret_cast<memory::DictDescriptor*>(memory.view().descriptor);
+  memory::Word32& lock = descriptor.first.lock;
+  lock.store(holder.caller.owner << 2);
+  Result result{};
+  std::thread waiter([&] {
+    Process process(2);
+    result = TextDict(memory.dict(1), process.caller).put("b", "2");
+  });
+  while ((lock.load() & memory::kWaiters) == 0) std::this_thread::yield();
+  memory::retire_object(memory.view());
+  memory::retire_container(memory.view(), memory.home());
+  waiter.join();
+  EXPECT_EQ(result, Result::kStale);
+}
+
+// ... nor must whoever holds one forget those who wait.
+TEST(Dict, AnUnlockAfterTheEndWakesWhoWaits) {
+  DictMemory memory;
+  Process holder(1);
+  ASSERT_EQ(TextDict(memory.dict(), holder.caller).put("a", "1"), Result::kDone);
+  const memory::ObjectView view = memory.view();
+  memory::Word32& lock = reinterpret_cast<memory::DictDescriptor*>(view.descriptor)->first.lock;
+  lock.store(holder.caller.owner << 2 | memory::kWaiters);
+  view.descriptor->id.store(0);
+  EXPECT_EQ(memory::release_slow(view, lock, holder.caller, lock.load(), 1), Result::kDone);
+  EXPECT_EQ(memory::owner_in(lock.load()), 0U);
 }
 
 TEST(Dict, GrowsWithoutLosingAnything) {

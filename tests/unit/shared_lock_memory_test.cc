@@ -41,6 +41,42 @@ TEST(SharedLockMemory, ManyReadOrOneWrites) {
   EXPECT_EQ(read(memory.other_view(), two), Result::kDone);
 }
 
+// Whoever watches the lock would try again, and so on for ever.
+TEST(SharedLockMemory, ATryInVainTellsNobodyWhoWatches) {
+  const ObjectMemory memory(ObjectKind::kSharedLock, 32);
+  Caller one = caller_of(1);
+  Caller two = caller_of(2);
+  int poked = 0;
+  two.poke = [](void* count, std::uint64_t) { ++*static_cast<int*>(count); };
+  two.context = &poked;
+  Descriptor& d = memory.descriptor();
+  ASSERT_EQ(read(memory.view(), one), Result::kDone);
+  d.lock.store(d.lock.load() | kWatched);
+  d.event.store(d.event.load() | kWatched);
+  EXPECT_EQ(write(memory.view(), two), Result::kTimedOut);
+  EXPECT_EQ(poked, 0);
+  ASSERT_EQ(release_shared(memory.view(), one), Result::kDone);
+  ASSERT_EQ(write(memory.view(), one), Result::kDone);
+  d.lock.store(d.lock.load() | kWatched);
+  d.event.store(d.event.load() | kWatched);
+  EXPECT_EQ(read(memory.view(), two), Result::kTimedOut);
+  EXPECT_EQ(poked, 0);
+  EXPECT_EQ(release_exclusive(memory.view(), one), Result::kDone);
+}
+
+TEST(SharedLockMemory, ADeathThatLeftSomethingHeldIsCountedOnce) {
+  const ObjectMemory memory(ObjectKind::kSharedLock, 32);
+  Caller one = caller_of(1);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(read(memory.view(), one), Result::kDone);
+  recover_shared_lock(memory.view(), 2);
+  EXPECT_EQ(memory.descriptor().recoveries.load(), 0U);
+  recover_shared_lock(memory.view(), 1);
+  EXPECT_EQ(memory.descriptor().recoveries.load(), 1U);
+  ASSERT_EQ(write(memory.view(), one), Result::kDone);
+  recover_shared_lock(memory.view(), 1);
+  EXPECT_EQ(memory.descriptor().recoveries.load(), 2U);
+}
+
 TEST(SharedLockMemory, AWriterThatWaitsKeepsNewReadersOut) {
   const ObjectMemory memory(ObjectKind::kSharedLock, 32);
   Caller one = caller_of(1);
