@@ -110,6 +110,11 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   void unpin(std::span<const std::uint64_t> objects);
   [[nodiscard]] bool holds(std::uint64_t object);
 
+  // Keeps a block of an object as it is, whoever frees it, until `unpin_block`. NOT_FOUND: it is not
+  // the object's any more.
+  absl::Status pin_block(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
+  void unpin_block(std::uint64_t object, std::uint64_t block);
+
   [[nodiscard]] const ClientOptions& options() const { return options_; }
 
  private:
@@ -156,6 +161,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   bool send_releases();
   void forget_releases();
   bool send_pokes();
+  bool send_unpins();
 
   using Take = absl::FunctionRef<absl::Status(wire::Attached::Reader, Descriptors&)>;
   absl::Status attach_with(FillRequest fill, Take take);
@@ -194,6 +200,9 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   absl::flat_hash_set<std::uint64_t> kept_;  // given back, but forked children may use it
   ForkMark fork_mark_;
   absl::flat_hash_set<std::uint64_t> to_poke_;
+  using Block = std::pair<std::uint64_t, std::uint64_t>;  // object, offset
+  absl::flat_hash_map<Block, std::uint32_t> pinned_;      // how many views show it
+  absl::flat_hash_set<Block> to_unpin_;
   std::atomic<bool> has_news_{false};
   std::atomic<bool> has_watches_{false};
   ThreadNumbers threads_;

@@ -80,6 +80,9 @@ absl::Status Session::inherit(const Secret& parent) {
     has_kept_ = false;
     absl::erase_if(held_, [](const auto& entry) { return entry.second.total() == 0; });
     to_poke_.clear();
+    // Views are the parent's, too.
+    pinned_.clear();
+    to_unpin_.clear();
     has_news_.store(false, std::memory_order_relaxed);
     // So are the descriptors by which it watches.
     has_watches_.store(false, std::memory_order_relaxed);

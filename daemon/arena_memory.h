@@ -67,6 +67,11 @@ class ArenaMemory {
   // or giving back; `record` is mapped.
   void recover_intents(memory::ThreadRecord& record, std::uint32_t owner, memory::Reaches reaches);
 
+  // For views, which Pins counts. False: the block is not a run of the object.
+  bool pin(std::uint64_t object, std::uint64_t block, std::uint64_t bytes) {
+    return allocator_.pin(block, bytes, static_cast<std::uint32_t>(object));
+  }
+  void unpin(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
   [[nodiscard]] memory::ContainerHome home() {
     return {.arena = bytes_, .geometry = geometry_, .allocator = &allocator_};
   }

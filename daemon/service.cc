@@ -82,6 +82,8 @@ absl::Status Service::dispatch(Call& call) {
       return arena_map(call, checked(request.getArenaMap()));
     case wire::Request::WATCH:
       return watch(call, request.getWatch());
+    case wire::Request::PIN:
+      return pin(call, request.getPin());
     case wire::Request::POKE:
       poke(call, request.getPoke());
       return absl::OkStatus();

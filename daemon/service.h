@@ -21,6 +21,7 @@
 #include "daemon/ledger.h"
 #include "daemon/log.h"
 #include "daemon/objects.h"
+#include "daemon/pins.h"
 #include "daemon/sessions.h"
 #include "daemon/tokens.h"
 #include "daemon/trace.h"
@@ -70,6 +71,7 @@ struct Parts {
   Objects& objects;
   Trace& trace;
   Watches& watches;
+  Pins& pins;
   Tokens& tokens;
   Sessions& sessions;
   protocol::MemoryGauge& gauge;
@@ -117,6 +119,7 @@ class Service {
 
   absl::Status arena_map(Call& call, wire::Access access);
   absl::Status watch(Call& call, std::uint64_t object);
+  absl::Status pin(Call& call, wire::Pin::Reader pin);
   void poke(const Call& call, std::uint64_t object);
   absl::Status waits(Call& call, wire::Page::Reader page);
   void end_use(const Call& call, Index object, bool all);

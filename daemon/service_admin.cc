@@ -198,6 +198,7 @@ absl::Status Service::limits(Call& call) {
        0},
       {"watches", "objects", parts_.watches.watches_max(), true, parts_.watches.count()},
       {"watches per session", "objects", protocol::kWatchesPerSessionMax, false, 0},
+      {"large values in view per session", "values", protocol::kPinsPerSessionMax, false, 0},
       {"threads per session", "threads", memory::kThreadsMax, false, 0},
       {"owned permits", "permits", protocol::kOwnedPermitsMax, false, 0},
       {"plain permits", "permits", protocol::kPlainPermitsMax, false, 0},

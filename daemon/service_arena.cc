@@ -42,6 +42,25 @@ absl::Status Service::watch(Call& call, std::uint64_t id) {
   return absl::OkStatus();
 }
 
+absl::Status Service::pin(Call& call, wire::Pin::Reader pin) {
+  if (!pin.getOn()) {
+    const Index object = parts_.objects.get(pin.getObject());
+    if (object != 0) parts_.pins.end(call.peer.slot, object, pin.getBlock());
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<Index> object = held(call, pin.getObject(), /*writable=*/false);
+  if (!object.ok()) return object.status();
+  const ObjectRecord& record = parts_.objects.record(*object);
+  if (!parts_.objects.in_arena(*object) ||
+      !memory::is_container(static_cast<memory::ObjectKind>(record.kind))) {
+    return error(absl::StatusCode::kFailedPrecondition, kind_name(record.kind), " \"",
+                 record.name.view(), "\" has no values to pin; dicts and lists do");
+  }
+  absl::Status status = parts_.pins.add(call.peer.slot, *object, pin.getBlock(), pin.getBytes());
+  if (status.ok()) call.reply.setDone();
+  return status;
+}
+
 // Anything may be poked; only what the session is attached to is looked at.
 void Service::poke(const Call& call, std::uint64_t id) {
   const Index object = parts_.objects.get(id);
@@ -55,7 +74,10 @@ void Service::end_use(const Call& call, Index object, bool all) {
   const Index slot = call.peer.slot;
   const Index attachment = parts_.ledger.find(slot, object);
   if (attachment == 0) return;
-  if (all) parts_.watches.end(slot, object);
+  if (all) {
+    parts_.watches.end(slot, object);
+    parts_.pins.end_object(slot, object);
+  }
   if (!parts_.objects.in_arena(object) || !is_writable(parts_.catalog.attachments[attachment])) {
     return;
   }

@@ -269,6 +269,7 @@ void Sessions::recover_object(Index slot, Index object) {
 bool Sessions::recover_some(Index slot, Turn turn) {
   Runtime& session = runtime(slot);
   watches_.end_session(slot);
+  pins_.end_session(slot);
   if (recover_intents(slot, turn)) return true;
   if (objects_.end_of_creator(slot, turn)) return true;
   while (!session.to_recover.empty() && turn.step()) {

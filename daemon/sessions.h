@@ -24,6 +24,7 @@
 #include "daemon/ledger.h"
 #include "daemon/log.h"
 #include "daemon/objects.h"
+#include "daemon/pins.h"
 #include "daemon/watches.h"
 #include "schemas/unique_fd.h"
 
@@ -48,12 +49,13 @@ class Sessions {
   };
 
   Sessions(Catalog& catalog, Ledger& ledger, Objects& objects, ArenaMemories& memories,
-           Watches& watches, Accounts& accounts, Log& log, std::uint32_t sessions_max)
+           Watches& watches, Pins& pins, Accounts& accounts, Log& log, std::uint32_t sessions_max)
       : catalog_(catalog),
         ledger_(ledger),
         objects_(objects),
         memories_(memories),
         watches_(watches),
+        pins_(pins),
         accounts_(accounts),
         log_(log),
         sessions_max_(sessions_max) {}
@@ -144,6 +146,7 @@ class Sessions {
   Objects& objects_;
   ArenaMemories& memories_;
   Watches& watches_;
+  Pins& pins_;
   Accounts& accounts_;
   Log& log_;
   std::uint32_t sessions_max_;

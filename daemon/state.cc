@@ -46,8 +46,9 @@ State::State(Catalog&& fresh, const Options& options, const DescriptorBudget& bu
       objects(catalog, ledger, accounts, gauge, store, memories, budget.segments),
       trace(catalog, objects, memories),
       watches(catalog, objects, log, budget.watches),
+      pins(catalog, objects, memories),
       tokens(catalog, objects),
-      sessions(catalog, ledger, objects, memories, watches, accounts, log, budget.sessions),
+      sessions(catalog, ledger, objects, memories, watches, pins, accounts, log, budget.sessions),
       slow_waits(catalog, sessions, objects, log, options.slow_wait_ms) {
   memories.ask_whether_busy([this](Index arena) { return sessions.allocates(arena); });
   objects.tell_of_unrooted([this](Index object) { trace.unrooted(object); });

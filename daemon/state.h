@@ -14,6 +14,7 @@
 #include "daemon/log.h"
 #include "daemon/objects.h"
 #include "daemon/options.h"
+#include "daemon/pins.h"
 #include "daemon/segment.h"
 #include "daemon/service.h"
 #include "daemon/sessions.h"
@@ -45,8 +46,8 @@ class State {
   State& operator=(const State&) = delete;
 
   [[nodiscard]] Parts parts() {
-    return {catalog, accounts, arenas, memories, ledger, objects,
-            trace,   watches,  tokens, sessions, gauge,  log};
+    return {catalog, accounts, arenas, memories, ledger, objects, trace,
+            watches, pins,     tokens, sessions, gauge,  log};
   }
 
   Log& log;
@@ -60,6 +61,7 @@ class State {
   Objects objects;
   Trace trace;
   Watches watches;
+  Pins pins;
   Tokens tokens;
   Sessions sessions;
   SlowWaits slow_waits;

@@ -188,18 +188,69 @@ absl::Status ArenaMemory::free(Caller& caller, std::uint64_t block, std::uint64_
     if (!begun.ok()) return begun.status();
     intent = *begun;
   }
+  const bool going = in_flight || let_go(place, block_for);
   const std::uint32_t freed = in_flight ? release_claimed(place, caller.owner)
-                                        : finish_free(place, caller.owner, block_for, intent);
+                              : going   ? finish_free(place, caller.owner, block_for, intent)
+                                        : 0;
   if (!place.is_cell()) give_back(freed);
   intent.end();
-  return freed == place.count() ? absl::OkStatus() : not_yours(block);
+  return !going || freed == place.count() ? absl::OkStatus() : not_yours(block);
+}
+
+// ---- pins ----
+
+bool ArenaMemory::pin(std::uint64_t block, std::uint64_t bytes, std::uint32_t object) const {
+  Place place;
+  if (!place_of(block, bytes, place) || place.is_cell()) return false;
+  std::uint64_t head = word_of(place, 0).load();
+  while (is_kept_state(block_state(head)) && (head & kWordHead) != 0 &&
+         block_object(head) == object) {
+    if (word_of(place, 0).change(head, with_state(head, BlockState::kPinned))) return true;
+  }
+  return false;
+}
+
+void ArenaMemory::unpin(Caller& manager, std::uint64_t block, std::uint64_t bytes,
+                        std::uint64_t object) {
+  Place place;
+  if (!place_of(block, bytes, place) || place.is_cell()) return;
+  std::uint64_t head = word_of(place, 0).load();
+  const auto is_its = [&](BlockState state) {
+    return block_state(head) == state && block_object(head) == static_cast<std::uint32_t>(object);
+  };
+  while (is_its(BlockState::kPinned)) {
+    if (word_of(place, 0).change(head, with_state(head, BlockState::kOwned))) return;
+  }
+  if (!is_its(BlockState::kLetGo)) return;
+  const BlockFor block_for{.object = object, .part = block_part(head)};
+  const absl::StatusOr<Intent> intent = begin(manager, block_for, place, true);
+  if (!intent.ok()) return;
+  if (word_of(place, 0).change(head, with_state(head, BlockState::kGoing))) {
+    give_back(finish_free(place, manager.owner, block_for, *intent));
+  }
+  intent->end();
+}
+
+// Before an owned block is freed. From here on no view of a run begins. False: one shows it, and
+// the manager frees it once that has ended.
+bool ArenaMemory::let_go(Place place, BlockFor block_for) const {
+  if (place.is_cell()) return true;
+  std::uint64_t head = word_of(place, 0).load();
+  while (is_kept_state(block_state(head)) && (head & kWordHead) != 0 &&
+         block_object(head) == static_cast<std::uint32_t>(block_for.object) &&
+         block_part(head) == block_for.part) {
+    const bool pinned = block_state(head) == BlockState::kPinned;
+    const BlockState next = pinned ? BlockState::kLetGo : BlockState::kGoing;
+    if (word_of(place, 0).change(head, with_state(head, next))) return !pinned;
+  }
+  return block_state(head) != BlockState::kLetGo;
 }
 
 bool ArenaMemory::is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const {
   Place place;
   if (!place_of(block, bytes, place)) return false;
   const std::uint64_t head = word_of(place, 0).load();
-  return block_state(head) == BlockState::kOwned && (head & kWordHead) != 0 &&
+  return is_kept_state(block_state(head)) && (head & kWordHead) != 0 &&
          block_object(head) == static_cast<std::uint32_t>(block_for.object) &&
          block_part(head) == block_for.part;
 }
@@ -221,8 +272,11 @@ std::uint32_t ArenaMemory::finish_free(Place place, std::uint32_t owner, BlockFo
                                        const Intent& intent) const {
   const auto index = static_cast<std::uint32_t>(block_for.object);
   const auto is_owned = [&](std::uint64_t word, bool head) {
-    return block_state(word) == BlockState::kOwned && block_object(word) == index &&
-           block_part(word) == block_for.part && ((word & kWordHead) != 0) == head;
+    const BlockState state = block_state(word);
+    const bool good =
+        head ? state == BlockState::kGoing || is_kept_state(state) : state == BlockState::kOwned;
+    return good && block_object(word) == index && block_part(word) == block_for.part &&
+           ((word & kWordHead) != 0) == head;
   };
   std::uint32_t freed = 0;
   const auto free_owned = [&](std::uint32_t i) {

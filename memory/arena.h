@@ -7,7 +7,9 @@
 //             the caller fills the block and stores the object's root word
 //   own       claimed -> owned by {object, part} -> intent cleared                 block: owned
 //   retire    intent, "freeing"; then the caller takes the block out of the root word
-//   free      owned -> claimed by who frees it -> free -> intent cleared           block: free
+//   free      owned -> going (runs) -> claimed by who frees it -> free -> intent cleared  free
+//   pin       the manager, for a session that reads a run without a copy: owned -> pinned. Who
+//             frees it then only lets go of it, and the manager frees it at the last unpin.
 //
 // Rules for callers:
 //  1. Between allocate and own (or free, if it is not needed after all) store the root word. `own`
@@ -51,6 +53,7 @@
 //    again, whatever became of the cells.
 //  - In the middle of recovery, the manager: it did what the dead thread would have done, in its
 //    name, so the next manager finds one of the states above.
+//  - A run that is going is freed as one after retire; one that is let go waits for its last view.
 //  - used_chunks is too high by what was in flight, until recount().
 //
 // Every byte here is hostile. Ranges come from the caller or are checked against the geometry; all
@@ -186,6 +189,14 @@ class ArenaMemory {
   // Whether the block is there and `block_for` owns it.
   [[nodiscard]] bool is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const;
 
+  // ---- by the manager, which counts whose pins there are ----
+
+  // The run stays as it is until unpin, even if it is freed. False: it is not a run of the object
+  // at this index, or is being freed. Again: no more than once.
+  bool pin(std::uint64_t block, std::uint64_t bytes, std::uint32_t object) const;
+  // `object`: its id.
+  void unpin(Caller& manager, std::uint64_t block, std::uint64_t bytes, std::uint64_t object);
+
   // Whether `record` has something for recover_intents to do.
   static bool has_intent(ThreadRecord& record);
   // For a record whose thread has nothing in flight: whatever stands there is somebody's nonsense.
@@ -278,6 +289,7 @@ class ArenaMemory {
   bool close_empty_slabs(Caller& caller, BlockFor block_for) const;
 
   std::uint32_t release_claimed(Place place, std::uint32_t owner) const;
+  bool let_go(Place place, BlockFor block_for) const;
   std::uint32_t finish_free(Place place, std::uint32_t owner, BlockFor block_for,
                             const Intent& intent) const;
   [[nodiscard]] unsigned size_of_cells(Place place) const;

@@ -125,7 +125,7 @@ std::uint32_t ArenaMemory::punch_from(Caller& manager, std::uint32_t first, std:
 ArenaUsage ArenaMemory::usage(std::uint32_t index) const {
   ArenaUsage usage;
   const auto counts = [&](std::uint64_t word) {
-    return block_state(word) == BlockState::kOwned && (index == 0 || block_object(word) == index);
+    return is_owned_state(block_state(word)) && (index == 0 || block_object(word) == index);
   };
   const std::uint32_t ever = chunks_ever_used();
   for (std::uint32_t chunk = 0; chunk < ever; ++chunk) {

@@ -49,8 +49,8 @@ bool ArenaMemory::is_reached(Place place, BlockFor block_for, Reaches reaches) c
 std::uint32_t ArenaMemory::recover_free(Place place, std::uint32_t owner, BlockFor block_for,
                                         const Intent& intent, Reaches reaches) const {
   const BlockState head = block_state(word_of(place, 0).load());
-  if (head == BlockState::kOwned && is_reached(place, block_for, reaches)) return 0;
-  return finish_free(place, owner, block_for, intent);
+  if (is_kept_state(head) && is_reached(place, block_for, reaches)) return 0;
+  return let_go(place, block_for) ? finish_free(place, owner, block_for, intent) : 0;
 }
 
 std::uint32_t ArenaMemory::recover_claim(Place place, std::uint32_t owner, BlockFor block_for,
@@ -81,7 +81,7 @@ std::uint32_t ArenaMemory::recover_claim(Place place, std::uint32_t owner, Block
 bool ArenaMemory::free_all(Gone gone, std::uint32_t& cursor, std::uint32_t slice) {
   const auto free_owned = [&](Word64& place) {
     std::uint64_t word = place.load();
-    return block_state(word) == BlockState::kOwned && gone.gone(gone.context, block_object(word)) &&
+    return is_owned_state(block_state(word)) && gone.gone(gone.context, block_object(word)) &&
            place.change(word, free_word(word));
   };
   const std::uint32_t ever = chunks_ever_used();

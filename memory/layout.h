@@ -253,6 +253,9 @@ constexpr std::uint16_t slot_in(std::uint32_t word) { return slot_of_owner(owner
 //   |sequence | part (26 to 49)           | object (6 to 25)   |backed|dirty | head |owned |  2
 //   |sequence | 0   | size 3   | 0                             |backed|dirty | 0    | slab |  3
 //   |sequence | 0   | size 3   | slot          | thread        |backed|dirty | 0    |closing  4
+//   |sequence | as owned                                       |backed|dirty | 1    |pinned   5
+//   |sequence | as owned                                       |backed|dirty | 1    |going    6
+//   |sequence | as owned                                       |backed|dirty | 1    |let go   7
 //   +---------+----------------+---------------+---------------+------+------+------+------+
 //
 // One word for each chunk, and 256 for the cells that a chunk may be cut into; a cell is free,
@@ -268,6 +271,10 @@ enum class BlockState : std::uint8_t {
   kOwned = 2,    // of the object at this index of the object table, and of this part of it
   kSlab = 3,     // cut into cells
   kClosing = 4,  // a slab that this thread looks through, to give it back
+  // The head of a run that its object owns, or did:
+  kPinned = 5,  // a view shows the bytes
+  kGoing = 6,   // being given back: no view may begin
+  kLetGo = 7,   // given back, but a view shows the bytes: the manager frees it when that ends
 };
 
 inline constexpr std::uint64_t kWordHead = 1U << 3;
@@ -304,6 +311,14 @@ constexpr std::uint32_t block_object(std::uint64_t word) {
 constexpr std::uint32_t block_part(std::uint64_t word) {
   return static_cast<std::uint32_t>(word >> kWordPartShift) & (kPartsMax - 1);
 }
+// Owned, whatever views there are.
+constexpr bool is_owned_state(BlockState state) {
+  return state == BlockState::kOwned || state >= BlockState::kPinned;
+}
+// ... and named by its object, for all that this word knows.
+constexpr bool is_kept_state(BlockState state) {
+  return state == BlockState::kOwned || state == BlockState::kPinned;
+}
 constexpr unsigned slab_size(std::uint64_t word) {
   return static_cast<unsigned>(word >> kWordSizeShift) & 7;
 }
@@ -321,6 +336,10 @@ constexpr std::uint64_t owned_word(std::uint64_t word, std::uint32_t object, std
   return kept_of(word) | kWordDirty | std::uint64_t{part} << kWordPartShift |
          std::uint64_t{object} << kWordBodyShift | (head ? kWordHead : 0) |
          state_bits(BlockState::kOwned);
+}
+// Of an owned head.
+constexpr std::uint64_t with_state(std::uint64_t word, BlockState state) {
+  return (word & ~std::uint64_t{7}) | state_bits(state);
 }
 constexpr std::uint64_t slab_word(std::uint64_t word, unsigned size) {
   return kept_of(word) | std::uint64_t{size} << kWordSizeShift | state_bits(BlockState::kSlab);

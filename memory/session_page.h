@@ -1,6 +1,6 @@
 // The session page: what a session shares with the manager, one sparse memfd, writable by the
 // session and the manager only. Its identity, and a record for each thread: what the thread waits
-// for, what it is allocating, what it has pinned, and its counters.
+// for, what it is allocating, and its counters.
 //
 //   0        8        12   14   16        24       28      32               128
 //   +--------+--------+----+----+---------+--------+-------+----- ... ------+
@@ -54,7 +54,7 @@ constexpr const char* purpose_name(Purpose purpose) {
 
 //   0         8         16    20        24        32        40     48     56
 //   +---------+---------+-----+---------+---------+---------+------+------+---
-//   | waiting | since   | tid | purpose | intent  | for     | pin  | tx   | intent 1
+//   | waiting | since   | tid | purpose | intent  | for     | 0    | tx   | intent 1
 //   64 -----------------------------------------------------------------------
 //   | operations | waits | waited ns | wakes | bytes | intents 2 to 4
 //
@@ -66,7 +66,7 @@ struct ThreadRecord {
   Word32 purpose;
   Word64 intent;       // intent 0: a block being claimed or given back (layout.h); 0: none
   Word64 intent_for;   // for which object, and which of the intents give back
-  Word64 pin;          // a block that a view without a copy shows
+  Word64 reserved;
   Word64 transaction;  // offset of the record of the one that it is making; 0: none
   Word64 intent_1;
   Word64 operations;
@@ -104,7 +104,7 @@ static_assert(sizeof(ThreadRecord) == 128);
 static_assert(offsetof(ThreadRecord, tid) == 16);
 static_assert(offsetof(ThreadRecord, intent) == 24);
 static_assert(offsetof(ThreadRecord, intent_for) == 32);
-static_assert(offsetof(ThreadRecord, pin) == 40);
+static_assert(offsetof(ThreadRecord, reserved) == 40);
 static_assert(offsetof(ThreadRecord, transaction) == 48);
 static_assert(offsetof(ThreadRecord, intent_1) == 56);
 static_assert(offsetof(ThreadRecord, operations) == 64);

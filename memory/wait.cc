@@ -37,8 +37,9 @@ Result Retries::again() {
   constexpr std::uint32_t kWithoutClock = 256;
   relax();
   if (++count_ % kWithoutClock != 0) return Result::kDone;
-  if (deadline_ == 0) deadline_ = deadline_after(absl::Nanoseconds(timeout_ns_));
-  return monotonic_ns() >= deadline_ ? Result::kTimedOut : Result::kDone;
+  const std::int64_t now = monotonic_ns();
+  if (deadline_ == 0) deadline_ = timeout_ns_ < kForever - now ? now + timeout_ns_ : kForever;
+  return now >= deadline_ ? Result::kTimedOut : Result::kDone;
 }
 
 bool EventSleep::step() {

@@ -78,6 +78,7 @@ struct Request {
     watch @24 :UInt64;             # object id: an eventfd that tells of its changes
     poke @25 :UInt64;              # object id: a watched object changed. No reply
     waits @26 :Page;               # administrators: the session pages, one a reply
+    pin @27 :Pin;                  # a block of an object, which a view shows
   }
 }
 
@@ -117,6 +118,13 @@ struct Hello {
   arena @4 :Text;                  # empty: a session for administration only
   resume @5 :Secret;               # set: go on with this session after a lost connection
   # A pidfd of the sender may ride along. It is looked at only where the manager cannot get one.
+}
+
+struct Pin {
+  object @0 :UInt64;
+  block @1 :UInt64;                # offset in the arena's file
+  bytes @2 :UInt64;
+  on @3 :Bool;                     # the block stays as it is until this is off. Off: no reply
 }
 
 struct Secret {

@@ -28,6 +28,8 @@ inline constexpr std::uint32_t kTokensMax = 65'536;
 // Descriptors that tell of changes (`watch`): one session's, and all together.
 inline constexpr std::uint32_t kWatchesPerSessionMax = 256;
 inline constexpr std::uint32_t kWatchesMax = 65'536;
+// Large values that one session has in view without a copy.
+inline constexpr std::uint32_t kPinsPerSessionMax = 4'096;
 
 inline constexpr std::size_t kNameBytesMax = 255;
 inline constexpr std::size_t kLabelBytesMax = 63;

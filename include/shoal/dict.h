@@ -55,6 +55,7 @@
 #include "shoal/key.h"
 #include "shoal/object.h"
 #include "shoal/value.h"
+#include "shoal/value_view.h"
 
 namespace shoal {
 
@@ -117,6 +118,8 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
   // Calls `look` with the value's kind and bytes, which are good until it returns.
   absl::Status visit(const Key& key,
                      absl::FunctionRef<void(ValueKind, std::span<const std::byte>)> look) const;
+  // The value's bytes, large ones where they lie in shared memory: see value_view.h.
+  [[nodiscard]] absl::StatusOr<ValueView> view(const Key& key) const;
   [[nodiscard]] absl::StatusOr<bool> contains(const Key& key) const;
   [[nodiscard]] absl::StatusOr<std::size_t> size() const;
   [[nodiscard]] absl::StatusOr<std::vector<Value>> keys() const;

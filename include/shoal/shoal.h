@@ -28,3 +28,4 @@
 #include "shoal/transaction.h"
 #include "shoal/typed_dict.h"
 #include "shoal/value.h"
+#include "shoal/value_view.h"

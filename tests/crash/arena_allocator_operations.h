@@ -386,6 +386,38 @@ inline std::vector<SweptOperation> swept_operations() {
                    s.page.victim.intent.store(memory::intent_word(chunk, 256 + 3, kObject.part));
                  },
                  [](Swept& s) { s.recover(); }, no_intent, 0, true});
+  // A view shows the first run; the manager ends it, once more if it died.
+  const auto show = [](Swept& s) {
+    s.put(s.survivor, kRunBytes);
+    (void)s.memory.pin(s.page.root.load(), kRunBytes, 5);
+  };
+  const auto end_view = [](Swept& s) {
+    s.memory.unpin(s.manager, s.geometry.chunks, kRunBytes, kObject.object);
+  };
+  const auto look_and_end_view = [end_view](Swept& s) {
+    // What the view shows was given to another: let it be found.
+    if (s.at(s.geometry.chunks).load() != kFilled) s.publish(s.geometry.chunks, kRunBytes);
+    end_view(s);
+  };
+  all.push_back({"take a run that a view shows", show,
+                 [](Swept& s) { s.take(s.victim, kRunBytes); }, no_root, 0, true,
+                 look_and_end_view});
+  all.push_back({"end a view of a run that is there", show,
+                 [end_view](Swept& s) {
+                   end_view(s);
+                   s.page.marker.store(1);
+                 },
+                 marked, 0, false, end_view});
+  all.push_back({"end a view of a run that was taken",
+                 [show](Swept& s) {
+                   show(s);
+                   s.take(s.survivor, kRunBytes);
+                 },
+                 [end_view](Swept& s) {
+                   end_view(s);
+                   s.page.marker.store(1);
+                 },
+                 marked, 0, false, end_view});
   const auto free_all = [](Swept& s) {
     std::uint32_t cursor = 0;
     const memory::Gone gone{[](void*, std::uint32_t index) { return index == 5; }, nullptr};

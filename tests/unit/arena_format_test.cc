@@ -224,7 +224,7 @@ TEST(ArenaFormat, SessionPage) {
   record.tid.store(0x53535353);
   record.purpose.store(static_cast<std::uint32_t>(memory::Purpose::kBarrier));
   record.intent_for.store(0x5555555555555555);
-  record.pin.store(0x5656565656565656);
+  record.reserved.store(0x5656565656565656);
   record.transaction.store(0x5757575757575757);
   for (unsigned i = 0; i < memory::kIntentsMax; ++i) record.intent_at(i).store(0x6060 + i);
   record.operations.store(0x71);
