@@ -59,18 +59,18 @@ absl::Status ArenaReference::bind(std::shared_ptr<ArenaMapping> in) {
   if (access == Access::kReadWrite) writer = session->number();
   arena_ = std::move(in);
   op_timeout_ns = absl::ToInt64Nanoseconds(session->options().op_timeout);
-  if (memory::is_container(arena_kind)) bind_container();
-  return absl::OkStatus();
-}
-
-void ArenaReference::bind_container() {
-  const memory::Geometry& geometry = arena_->geometry();
   if (access == Access::kReadWrite) {
     allocator_.emplace(arena_->at(), geometry, commit_for(*arena_));
   }
   home = {.arena = arena_->at(),
           .geometry = geometry,
           .allocator = allocator_ ? &*allocator_ : nullptr};
+  if (memory::is_container(arena_kind)) bind_container();
+  return absl::OkStatus();
+}
+
+void ArenaReference::bind_container() {
+  const memory::Geometry& geometry = home.geometry;
   if (view.kind == ObjectKind::kList) {
     list = {.view = view,
             .arena = home.arena,

@@ -45,8 +45,8 @@ class ArenaReference final : public Reference {
   std::uint64_t block = 0;
   std::uint16_t flags = 0;
   std::uint32_t element_bytes = 0;
+  memory::ContainerHome home;  // where blocks are; without an allocator for who may not write
   // Of a container.
-  memory::ContainerHome home;
   std::unique_ptr<memory::Dict> dict;  // of a Dict, a TypedDict or a Namespace
   memory::ListObject list;             // of a List
 

@@ -110,8 +110,8 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
   void unpin(std::span<const std::uint64_t> objects);
   [[nodiscard]] bool holds(std::uint64_t object);
 
-  // Keeps a block of an object as it is, whoever frees it, until `unpin_block`. NOT_FOUND: it is not
-  // the object's any more.
+  // Keeps a block of an object as it is, whoever frees it, until `unpin_block`. NOT_FOUND: it is
+  // not the object's any more.
   absl::Status pin_block(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
   void unpin_block(std::uint64_t object, std::uint64_t block);
 

@@ -229,7 +229,8 @@ void Session::send_news() {
   const bool in_child = epoch_.load(std::memory_order_relaxed) != fork_epoch();
   const bool nobody_cares = in_child || !lost_.ok();
   if (!nobody_cares) look_at_kept();
-  const bool all = nobody_cares || (channel_.ours() && send_releases() && send_pokes() && send_unpins());
+  const bool all =
+      nobody_cares || (channel_.ours() && send_releases() && send_pokes() && send_unpins());
   if (nobody_cares) forget_releases();
   has_kept_ = !kept_.empty();
   if (!all) return;

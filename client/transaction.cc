@@ -3,7 +3,10 @@
 // anew.
 #include "shoal/transaction.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 
 #include "client/dict_calls.h"
+#include "client/list_calls.h"
 #include "client/session.h"
 #include "memory/transaction.h"
 #include "schemas/text.h"
@@ -42,9 +46,27 @@ struct PendingWrite {
   }
 };
 
+// What a list will have, as it was given and as it is stored.
+struct PendingElement {
+  Value value;
+  EncodedElement encoded;
+};
+
+struct PendingList {
+  const ArenaReference* object = nullptr;
+  std::map<std::uint64_t, std::unique_ptr<PendingElement>> sets;
+  std::vector<std::unique_ptr<PendingElement>> appended;
+};
+
+struct PendingCell {
+  const ArenaReference* object = nullptr;
+  std::string value;
+};
+
 class TransactionState {
  public:
-  explicit TransactionState(std::shared_ptr<Session> session) : session_(std::move(session)) {}
+  explicit TransactionState(std::shared_ptr<Session> session)
+      : session_(std::move(session)), reads_(caller_in(*session_)) {}
 
   // The dict, if it may take part.
   absl::StatusOr<const ArenaReference*> join(const std::shared_ptr<Reference>& reference);
@@ -57,13 +79,48 @@ class TransactionState {
   memory::Result read(const ArenaReference& object, const Key& key, CopiedValue& value);
   absl::Status changed_meanwhile();
 
+  // ---- lists and cells ----
+
+  // Null: not changed by this transaction.
+  PendingList* find_list(const ArenaReference& object);
+  PendingList& list(const ArenaReference& object) {
+    PendingList& pending = lists_[object.object];
+    pending.object = &object;
+    return pending;
+  }
+  // What is there, without what this transaction appends.
+  memory::Result count(const ArenaReference& object, std::uint64_t& count) {
+    return noted(reads_.count(object.list, count));
+  }
+  memory::Result read(const ArenaReference& object, std::uint64_t index,
+                      memory::ListElement& element) {
+    return noted(reads_.get(object.list, static_cast<std::int64_t>(index), element));
+  }
+  PendingCell* find_cell(const ArenaReference& object);
+  PendingCell& cell(const ArenaReference& object) {
+    PendingCell& pending = cells_[object.object];
+    pending.object = &object;
+    return pending;
+  }
+  memory::Result read(const ArenaReference& object, std::span<std::byte> value) {
+    return noted(reads_.load(object.view, op_timeout_ns(object), value));
+  }
+
   // kDone, or why not; kDiffers: begin anew.
   memory::Result commit(absl::Status& why);
   [[nodiscard]] bool reads_stand() const { return !conflict_ && reads_.stand(); }
   [[nodiscard]] const ArenaReference* any() const { return any_; }
-  [[nodiscard]] bool changes_nothing() const { return writes_.empty(); }
 
  private:
+  static std::uint32_t caller_in(Session& session) {
+    const ThreadEntry* const thread = thread_in(session.number());
+    return thread == nullptr ? 0 : thread->caller.owner;
+  }
+  memory::Result noted(memory::Result result) {
+    conflict_ = conflict_ || result == memory::Result::kDiffers;
+    return result;
+  }
+  void add_lists(memory::TransactionChanges& changes);
   static std::string name_of(const ArenaReference& object, const Key& key) {
     std::string name(reinterpret_cast<const char*>(&object.object), sizeof object.object);
     name.push_back(static_cast<char>(key.kind()));
@@ -78,6 +135,8 @@ class TransactionState {
   bool conflict_ = false;
   std::vector<std::unique_ptr<PendingWrite>> writes_;
   absl::flat_hash_map<std::string, PendingWrite*> by_key_;
+  std::map<std::uint64_t, PendingList> lists_;  // by the object's id
+  std::map<std::uint64_t, PendingCell> cells_;
 };
 
 absl::StatusOr<const ArenaReference*> TransactionState::join(
@@ -117,11 +176,18 @@ PendingWrite& TransactionState::write(const std::shared_ptr<Reference>& referenc
 memory::Result TransactionState::read(const ArenaReference& object, const Key& key,
                                       CopiedValue& value) {
   memory::Dict& dict = *object.dict;
-  const memory::Result result =
-      reads_.find(dict, dict.key(key.kind(), key.bytes()), op_timeout_ns(object),
-                  [&](const memory::StoredValue& stored) { value.take(stored); });
-  conflict_ = conflict_ || result == memory::Result::kDiffers;
-  return result;
+  return noted(reads_.find(dict, dict.key(key.kind(), key.bytes()), op_timeout_ns(object),
+                           [&](const memory::StoredValue& stored) { value.take(stored); }));
+}
+
+PendingList* TransactionState::find_list(const ArenaReference& object) {
+  const auto found = lists_.find(object.object);
+  return found == lists_.end() ? nullptr : &found->second;
+}
+
+PendingCell* TransactionState::find_cell(const ArenaReference& object) {
+  const auto found = cells_.find(object.object);
+  return found == cells_.end() ? nullptr : &found->second;
 }
 
 absl::Status TransactionState::changed_meanwhile() {
@@ -130,33 +196,55 @@ absl::Status TransactionState::changed_meanwhile() {
       "runs again");
 }
 
+void TransactionState::add_lists(memory::TransactionChanges& changes) {
+  for (auto& [id, pending] : lists_) {
+    memory::ListChanges& change = changes.lists.emplace_back();
+    change.list = &pending.object->list;
+    for (const auto& [index, element] : pending.sets) {
+      change.sets.push_back({.index = index, .value = element->encoded.value});
+    }
+    for (const std::unique_ptr<PendingElement>& element : pending.appended) {
+      change.appended.push_back({.value = element->encoded.value});
+    }
+  }
+}
+
 memory::Result TransactionState::commit(absl::Status& why) {
   if (conflict_) return memory::Result::kDiffers;
-  if (writes_.empty()) {
+  if (writes_.empty() && lists_.empty() && cells_.empty()) {
     return reads_.stand() ? memory::Result::kDone : memory::Result::kDiffers;
   }
-  absl::StatusOr<ThreadEntry*> thread = enter(any_);
+  const ArenaReference* const written = !writes_.empty()  ? writes_.front()->object
+                                        : !lists_.empty() ? lists_.begin()->second.object
+                                                          : cells_.begin()->second.object;
+  absl::StatusOr<ThreadEntry*> thread = enter(written);
   if (!thread.ok()) {
     why = thread.status();
     return memory::Result::kExhausted;
   }
-  std::vector<memory::TransactionChange> changes;
-  changes.reserve(writes_.size());
+  memory::TransactionChanges changes;
+  changes.keys.reserve(writes_.size());
   for (const std::unique_ptr<PendingWrite>& write : writes_) {
     memory::Dict& dict = *write->object->dict;
-    changes.push_back({.dict = &dict,
-                       .key = dict.key(write->key_kind, write->key),
-                       .erase = write->erase,
-                       .value = {.data = write->value.data(),
-                                 .bytes = write->value.size(),
-                                 .kind = write->kind,
-                                 .references = write->references}});
+    changes.keys.push_back({.dict = &dict,
+                            .key = dict.key(write->key_kind, write->key),
+                            .erase = write->erase,
+                            .value = {.data = write->value.data(),
+                                      .bytes = write->value.size(),
+                                      .kind = write->kind,
+                                      .references = write->references}});
   }
-  memory::Call call{.caller = (*thread)->caller, .timeout_ns = op_timeout_ns(*any_)};
-  memory::Transaction transaction(writes_.front()->object->home);
+  add_lists(changes);
+  for (const auto& [id, pending] : cells_) {
+    changes.cells.push_back(
+        {.cell = pending.object->view, .value = std::as_bytes(std::span(pending.value))});
+  }
+  memory::Call call{.caller = (*thread)->caller, .timeout_ns = op_timeout_ns(*written)};
+  memory::Transaction transaction(written->home);
   const memory::Result result = transaction.commit(call, changes, reads_.seen());
   why = call.why;
-  return result;
+  // Somebody has shortened the list: the body sees that.
+  return result == memory::Result::kAbsent ? memory::Result::kDiffers : result;
 }
 
 }  // namespace internal
@@ -239,6 +327,120 @@ absl::StatusOr<std::int64_t> Transaction::increment(const Dict& dict, const Key&
   }
   if (absl::Status status = put(dict, key, sum); !status.ok()) return status;
   return sum;
+}
+
+// ---- lists ----
+
+absl::StatusOr<std::size_t> ReadTransaction::size(const List& list) {
+  const absl::StatusOr<const ArenaReference*> object = state_->join(list.held());
+  if (!object.ok()) return object.status();
+  std::uint64_t count = 0;
+  const Result result = state_->count(**object, count);
+  if (result == Result::kDiffers) return state_->changed_meanwhile();
+  if (result != Result::kDone) return internal::list_failure(result, **object, 0);
+  if (const internal::PendingList* mine = state_->find_list(**object)) {
+    count += mine->appended.size();
+  }
+  return count;
+}
+
+absl::StatusOr<std::size_t> ReadTransaction::position(const List& list, std::ptrdiff_t index) {
+  absl::StatusOr<std::size_t> count = size(list);
+  if (!count.ok()) return count;
+  const auto at = memory::index_in(index, *count);
+  if (at) return *at;
+  return protocol::error(absl::StatusCode::kOutOfRange, kind_name(Kind::kList), " \"", list.name(),
+                         "\" has no element ", index, "; it has ", *count, " of them");
+}
+
+absl::StatusOr<Value> ReadTransaction::get(const List& list, std::ptrdiff_t index) {
+  const absl::StatusOr<std::size_t> at = position(list, index);
+  if (!at.ok()) return at.status();
+  const ArenaReference& object = *internal::object_of(list.held());
+  if (const internal::PendingList* mine = state_->find_list(object)) {
+    const auto set = mine->sets.find(*at);
+    if (set != mine->sets.end()) return set->second->value;
+    std::uint64_t there = 0;
+    if (state_->count(object, there) == Result::kDone && *at >= there) {
+      const std::size_t place = *at - there;
+      if (place < mine->appended.size()) return mine->appended[place]->value;
+    }
+  }
+  memory::ListElement element;
+  const Result result = state_->read(object, *at, element);
+  if (result == Result::kDone) return internal::decode_element(element);
+  if (result == Result::kDiffers) return state_->changed_meanwhile();
+  return internal::list_failure(result, object, index);
+}
+
+namespace {
+
+absl::StatusOr<std::unique_ptr<internal::PendingElement>> pending(const Value& value,
+                                                                  const ArenaReference& into) {
+  auto element = std::make_unique<internal::PendingElement>();
+  // The encoded bytes may be the value's own: of the one that is kept.
+  element->value = value;
+  if (absl::Status status = element->encoded.from(element->value, &into); !status.ok()) {
+    return status;
+  }
+  return element;
+}
+
+}  // namespace
+
+absl::Status Transaction::set(const List& list, std::ptrdiff_t index, const Value& value) {
+  const absl::StatusOr<std::size_t> at = position(list, index);
+  if (!at.ok()) return at.status();
+  const ArenaReference& object = *internal::object_of(list.held());
+  if (object.access == Access::kReadOnly) return internal::is_read_only(object);
+  auto element = pending(value, object);
+  if (!element.ok()) return element.status();
+  std::uint64_t there = 0;
+  const Result result = state_->count(object, there);
+  if (result == Result::kDiffers) return state_->changed_meanwhile();
+  if (result != Result::kDone) return internal::list_failure(result, object, index);
+  internal::PendingList& mine = state_->list(object);
+  if (*at < there) {
+    mine.sets[*at] = *std::move(element);
+  } else {
+    mine.appended[*at - there] = *std::move(element);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Transaction::append(const List& list, const Value& value) {
+  const absl::StatusOr<const ArenaReference*> object = state_->join(list.held());
+  if (!object.ok()) return object.status();
+  if ((*object)->access == Access::kReadOnly) return internal::is_read_only(**object);
+  auto element = pending(value, **object);
+  if (!element.ok()) return element.status();
+  state_->list(**object).appended.push_back(*std::move(element));
+  return absl::OkStatus();
+}
+
+// ---- cells ----
+
+absl::Status ReadTransaction::load_bytes(const std::shared_ptr<internal::Reference>& cell,
+                                         std::span<std::byte> value) {
+  const absl::StatusOr<const ArenaReference*> object = state_->join(cell);
+  if (!object.ok()) return object.status();
+  if (const internal::PendingCell* mine = state_->find_cell(**object)) {
+    std::memcpy(value.data(), mine->value.data(), std::min(value.size(), mine->value.size()));
+    return absl::OkStatus();
+  }
+  const Result result = state_->read(**object, value);
+  if (result == Result::kDone) return absl::OkStatus();
+  if (result == Result::kDiffers) return state_->changed_meanwhile();
+  return internal::failure(result, **object);
+}
+
+absl::Status Transaction::store_bytes(const std::shared_ptr<internal::Reference>& cell,
+                                      std::span<const std::byte> value) {
+  const absl::StatusOr<const ArenaReference*> object = state_->join(cell);
+  if (!object.ok()) return object.status();
+  if ((*object)->access == Access::kReadOnly) return internal::is_read_only(**object);
+  state_->cell(**object).value.assign(reinterpret_cast<const char*>(value.data()), value.size());
+  return absl::OkStatus();
 }
 
 // ---- the loops ----

@@ -20,22 +20,24 @@ std::byte* buffer(const ObjectView& cell, std::uint64_t count) {
   return cell.bytes + (count & 1) * cell_buffer_bytes(cell.count);
 }
 
+std::uint64_t fill_buffer(const ObjectView& cell, std::uint64_t count,
+                          std::span<const std::byte> value) {
+  copy_in(buffer(cell, count), value.data(), value.size(), cell_buffer_bytes(value.size()));
+  fence_stores();
+  return count;
+}
+
 class Claim {
  public:
   Claim(const ObjectView& cell, Caller& caller) : cell_(cell), caller_(caller) {}
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   ~Claim() {
-    std::uint32_t mine = caller_.owner;
-    if (taken_ && cell_.descriptor->hint.change(mine, 0)) announce(caller_, cell_);
+    if (taken_) give_claim_back(cell_, caller_);
   }
 
   Result take(Deadline deadline) {
-    const Result result = wait_until(caller_, cell_, Purpose::kStore, deadline, [&] {
-      std::uint32_t free = 0;
-      return cell_.descriptor->hint.load(std::memory_order_seq_cst) == 0 &&
-             cell_.descriptor->hint.change(free, caller_.owner);
-    });
+    const Result result = claim_cell(cell_, caller_, deadline);
     taken_ = result == Result::kDone;
     return result;
   }
@@ -43,11 +45,13 @@ class Claim {
   // Makes the value current. Only for who has the claim.
   void publish(std::span<const std::byte> value) {
     Word64& count = cell_.descriptor->value;
-    const std::uint64_t next = count.load(std::memory_order_relaxed) + 1;
-    if (has_fault(Fault::kCellTornPublish)) count.store(next);
-    copy_in(buffer(cell_, next), value.data(), value.size(), cell_buffer_bytes(value.size()));
-    fence_stores();
-    if (!has_fault(Fault::kCellTornPublish)) (void)count.exchange(next);
+    if (has_fault(Fault::kCellTornPublish)) {
+      count.store(count.load(std::memory_order_relaxed) + 1);
+      (void)fill_buffer(cell_, count.load(std::memory_order_relaxed), value);
+      return;
+    }
+    const std::uint64_t next = fill_other_buffer(cell_, value);
+    (void)count.exchange(next);
   }
 
  private:
@@ -79,6 +83,23 @@ bool differs(const ObjectView& cell, std::span<const std::byte> old) {
 }
 
 }  // namespace
+
+Result claim_cell(const ObjectView& cell, Caller& caller, Deadline deadline) {
+  return wait_until(caller, cell, Purpose::kStore, deadline, [&] {
+    std::uint32_t free = 0;
+    return cell.descriptor->hint.load(std::memory_order_seq_cst) == 0 &&
+           cell.descriptor->hint.change(free, caller.owner);
+  });
+}
+
+void give_claim_back(const ObjectView& cell, Caller& caller) {
+  std::uint32_t mine = caller.owner;
+  if (cell.descriptor->hint.change(mine, 0)) announce(caller, cell);
+}
+
+std::uint64_t fill_other_buffer(const ObjectView& cell, std::span<const std::byte> value) {
+  return fill_buffer(cell, cell.descriptor->value.load(std::memory_order_relaxed) + 1, value);
+}
 
 Result load_cell(const ObjectView& cell, std::int64_t timeout_ns, std::span<std::byte> value) {
   if (cell.is_stale()) return Result::kStale;

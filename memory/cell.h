@@ -31,6 +31,12 @@ constexpr std::uint64_t cell_buffer_bytes(std::uint64_t value_bytes) {
 
 // `value` has the size of the cell's, in all of these. The caller's deadline is for another
 // writer's claim.
+// What a store is made of, for transactions, too. Who has the claim fills the buffer that is not
+// current; the count that is returned makes it so, stored in the value word.
+Result claim_cell(const ObjectView& cell, Caller& caller, Deadline deadline);
+void give_claim_back(const ObjectView& cell, Caller& caller);
+std::uint64_t fill_other_buffer(const ObjectView& cell, std::span<const std::byte> value);
+
 Result load_cell(const ObjectView& cell, std::int64_t timeout_ns, std::span<std::byte> value);
 Result store_cell(const ObjectView& cell, Caller& caller, Deadline deadline,
                   std::span<const std::byte> value);

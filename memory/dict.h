@@ -66,8 +66,8 @@
 #include "memory/dict_layout.h"
 #include "memory/lock.h"
 #include "memory/object.h"
+#include "memory/record_words.h"
 #include "memory/shared_copy.h"
-#include "memory/transaction_layout.h"
 #include "memory/value_references.h"
 #include "memory/wait.h"
 
@@ -534,41 +534,6 @@ class Dict {
          is_key(entry.key(), key);
 }
 
-// How a reader loads the words that show something: as they are.
-struct PlainWords {
-  [[nodiscard]] std::uint32_t tagged(const Word32* bucket, std::uint32_t tag) const {
-    return tagged_slots(bucket, tag);
-  }
-  [[nodiscard]] bool has_empty(const Word32* bucket) const { return empty_slots(bucket) != 0; }
-  [[nodiscard]] std::uint32_t slot(const Word32& slot) const { return slot.load(); }
-  [[nodiscard]] std::uint64_t root(const Word64& root) const { return root.load(); }
-  [[nodiscard]] static bool stand() { return true; }
-};
-
-// Or, in a shard that is marked, as the transaction's record says once it is committed.
-class RecordWords {
- public:
-  RecordWords(const Shard& shard, const std::byte* arena, const Geometry& geometry);
-  [[nodiscard]] std::uint32_t tagged(const Word32* bucket, std::uint32_t tag) const;
-  [[nodiscard]] bool has_empty(const Word32* bucket) const;
-  [[nodiscard]] std::uint32_t slot(const Word32& slot) const {
-    return static_cast<std::uint32_t>(resolve(&slot, slot.load()));
-  }
-  [[nodiscard]] std::uint64_t root(const Word64& root) const { return resolve(&root, root.load()); }
-  // Whether it is the same transaction still, in the same state.
-  [[nodiscard]] bool stand() const;
-
- private:
-  [[nodiscard]] std::uint64_t resolve(const void* word, std::uint64_t raw) const;
-
-  const Shard& shard_;
-  const std::byte* arena_;
-  std::uint64_t mark_;
-  const TransactionRecord* record_ = nullptr;
-  std::uint64_t state_ = 0;
-  std::uint64_t publishes_ = 0;  // 0: words are as they are
-};
-
 // What nearly every call meets: the first bucket has one slot with the key's tag, which is the
 // key's, or has none and an empty one. kDiffers: it is not so, or did not stand.
 template <typename Use>
@@ -596,7 +561,7 @@ template <typename Use>
 template <typename Use, typename Words>
 Result Dict::find_in(const Shard& shard, const DictKey& key, Use& use, const Words& words) const {
   const std::uint32_t tag = tag_of(key.hash);
-  const std::uint64_t root = words.root(shard.root);
+  const std::uint64_t root = words.word(shard.root);
   Result result = Result::kAbsent;
   Block block;
   if (!open_block(root, block)) [[unlikely]] {
@@ -618,7 +583,7 @@ Result Dict::find_in(const Shard& shard, const DictKey& key, Use& use, const Wor
   }
   fence_loads();
   if (result != Result::kDone && !has_hash(shard, shard_bits(key.hash))) return Result::kDiffers;
-  const bool same = words.root(shard.root) == root && words.stand() &&
+  const bool same = words.word(shard.root) == root && words.stand() &&
                     object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
   return same ? result : Result::kDiffers;
 }

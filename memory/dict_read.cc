@@ -40,8 +40,9 @@ Result Dict::find_again(const DictKey& key, std::int64_t timeout_ns,
     const Shard* const shard = find_shard(shard_bits(key.hash));
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const bool marked = shard->transaction.load() != 0;
-    Result result = marked ? find_in(*shard, key, use, RecordWords(*shard, arena_, geometry_))
-                           : find_in(*shard, key, use, PlainWords{});
+    Result result =
+        marked ? find_in(*shard, key, use, RecordWords(shard->transaction, arena_, geometry_))
+               : find_in(*shard, key, use, PlainWords{});
     if (result != Result::kDiffers) return result;
     result = retries.again(object_);
     if (result != Result::kDone) return result;

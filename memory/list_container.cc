@@ -146,10 +146,46 @@ bool read_bytes(const ListObject& list, std::uint64_t leaf, std::uint64_t word,
 }
 
 // The block of a large value goes when its word goes.
-bool is_same_large(const ListObject& list, std::uint64_t at, std::uint64_t word) {
+template <typename Words>
+bool is_same_large(const ListObject& list, std::uint64_t at, std::uint64_t word,
+                   const Words& words) {
   if (list_tag(word) != ListTag::kLarge) return true;
   fence_loads();
-  return list.at<Word64>(at).load(std::memory_order_relaxed) == word;
+  return words.word(list.at<Word64>(at)) == word;
+}
+
+}  // namespace
+
+namespace {
+
+// `look(words)` with the words as they are, or as the transaction that the list is marked with
+// says.
+template <typename Look>
+Result with_words(const ListObject& list, Look look) {
+  const Word64& mark = list.descriptor().transaction;
+  if (mark.load() == 0) [[likely]]
+    return look(PlainWords{});
+  return look(RecordWords(mark, list.arena, list.geometry));
+}
+
+// One try. kDiffers: what was seen did not stand.
+template <typename Words>
+Result get_once(const ListObject& list, std::int64_t index, ListElement& element,
+                const Words& words) {
+  ListSpot spot;
+  Result result = look_up(list, index, spot, words);
+  if (result != Result::kDone) {
+    fence_loads();
+    const bool stood = list.descriptor().root.load(std::memory_order_relaxed) == spot.root;
+    return stood && words.stand() ? result : Result::kDiffers;
+  }
+  element.word = spot.word;
+  if (!is_inline(spot.word) && !read_bytes(list, spot.leaf_offset, spot.word, element)) {
+    result = Result::kDamaged;
+  }
+  const bool stood =
+      is_same_large(list, spot.at, spot.word, words) && is_still_there(list, spot, words);
+  return stood ? result : Result::kDiffers;
 }
 
 }  // namespace
@@ -157,18 +193,9 @@ bool is_same_large(const ListObject& list, std::uint64_t at, std::uint64_t word)
 Result get_slow(const ListObject& list, std::int64_t index, ListElement& element) {
   if (list.view.is_stale()) return Result::kStale;
   for (Retries retries(list.timeout_ns);;) {
-    ListSpot spot;
-    Result result = look_up(list, index, spot);
-    if (result != Result::kDone) {
-      fence_loads();
-      if (list.descriptor().root.load(std::memory_order_relaxed) == spot.root) return result;
-    } else {
-      element.word = spot.word;
-      if (!is_inline(spot.word) && !read_bytes(list, spot.leaf_offset, spot.word, element)) {
-        result = Result::kDamaged;
-      }
-      if (is_same_large(list, spot.at, spot.word) && is_still_there(list, spot)) return result;
-    }
+    const Result result =
+        with_words(list, [&](const auto& words) { return get_once(list, index, element, words); });
+    if (result != Result::kDiffers) return result;
     if (const Result again = retries.again(list.view); again != Result::kDone) return again;
   }
 }
@@ -176,15 +203,20 @@ Result get_slow(const ListObject& list, std::int64_t index, ListElement& element
 Result mark(const ListObject& list, ListMark& mark) {
   if (list.view.is_stale()) return Result::kStale;
   for (Retries retries(list.timeout_ns);;) {
-    mark = {.changes = list.descriptor().changes.load(), .root = list.descriptor().root.load()};
-    const ListPlace spine = ListPlace::of(mark.root);
-    if (spine.place == 0) return Result::kDone;
-    const bool can_be = list.has_place(spine.place);
-    if (can_be) mark.count = list.at<ListSpine>(list.offset_of(spine.place)).count.load();
-    fence_loads();
-    if (list.descriptor().root.load(std::memory_order_relaxed) == mark.root) {
+    const Result result = with_words(list, [&](const auto& words) {
+      mark = {.changes = list.descriptor().changes.load(), .root = list.descriptor().root.load()};
+      const ListPlace spine = ListPlace::of(mark.root);
+      if (spine.place == 0) return Result::kDone;
+      const bool can_be = list.has_place(spine.place);
+      if (can_be) {
+        mark.count = words.word(list.at<ListSpine>(list.offset_of(spine.place)).count);
+      }
+      fence_loads();
+      const bool stood = list.descriptor().root.load(std::memory_order_relaxed) == mark.root;
+      if (!stood || !words.stand()) return Result::kDiffers;
       return can_be && list.can_hold(mark.count) ? Result::kDone : Result::kDamaged;
-    }
+    });
+    if (result != Result::kDiffers) return result;
     if (const Result again = retries.again(list.view); again != Result::kDone) return again;
   }
 }
@@ -197,25 +229,32 @@ Result read_page(const ListObject& list, const ListMark& mark, std::uint64_t fir
   if (list.view.is_stale()) return Result::kStale;
   Retries retries(list.timeout_ns);
   for (std::size_t i = 0; i < page.size();) {
-    ListSpot spot;
-    const Result result = look_up(list, static_cast<std::int64_t>(first + i), spot);
-    if (spot.root != mark.root) return Result::kDiffers;
-    if (result == Result::kAbsent) return Result::kDiffers;
-    const bool can_be =
-        result == Result::kDone &&
-        (is_inline(spot.word) || read_bytes(list, spot.leaf_offset, spot.word, page[i]));
-    if (result != Result::kDone) {
-      fence_loads();
-      const bool same = list.descriptor().root.load(std::memory_order_relaxed) == mark.root;
-      return same ? Result::kDamaged : Result::kDiffers;
-    }
-    if (!is_same_large(list, spot.at, spot.word) || !is_still_there(list, spot)) {
-      if (const Result again = retries.again(list.view); again != Result::kDone) return again;
+    // kOverflow: it may be another list by now.
+    const Result result = with_words(list, [&](const auto& words) {
+      ListSpot spot;
+      const Result found = look_up(list, static_cast<std::int64_t>(first + i), spot, words);
+      if (spot.root != mark.root) return Result::kOverflow;
+      if (found != Result::kDone) {
+        fence_loads();
+        const bool stood = list.descriptor().root.load(std::memory_order_relaxed) == mark.root;
+        if (stood && !words.stand()) return Result::kDiffers;
+        return stood && found != Result::kAbsent ? Result::kDamaged : Result::kOverflow;
+      }
+      const bool can_be =
+          is_inline(spot.word) || read_bytes(list, spot.leaf_offset, spot.word, page[i]);
+      if (!is_same_large(list, spot.at, spot.word, words) || !is_still_there(list, spot, words)) {
+        return Result::kDiffers;
+      }
+      if (can_be && is_inline(spot.word)) page[i].word = spot.word;
+      return can_be ? Result::kDone : Result::kDamaged;
+    });
+    if (result == Result::kDone) {
+      ++i;
       continue;
     }
-    if (!can_be) return Result::kDamaged;
-    if (is_inline(spot.word)) page[i].word = spot.word;
-    ++i;
+    if (result == Result::kOverflow) return Result::kDiffers;
+    if (result != Result::kDiffers) return result;
+    if (const Result again = retries.again(list.view); again != Result::kDone) return again;
   }
   return Result::kDone;
 }

@@ -35,6 +35,9 @@
 //    reached by the root is what was to be freed.
 //  - In the middle of recovery, the manager: it is begun again, and comes to the same end.
 //
+// A transaction (transaction.h) makes several such stores, of element words and of the count. Who
+// finds the list marked takes the words from its record once it is committed.
+//
 // Every byte here is hostile: a word is loaded once, checked against the geometry and then used;
 // all loops end by what was checked. kDamaged: what was read cannot be.
 #pragma once
@@ -49,6 +52,7 @@
 #include "memory/futex.h"
 #include "memory/list_container_layout.h"
 #include "memory/object.h"
+#include "memory/record_words.h"
 #include "memory/shared_copy.h"
 
 namespace shoal::memory {
@@ -170,22 +174,24 @@ struct ListSpot {
 };
 
 // Whether the words that lead there still are as they were, so that what was read is the list's.
-inline bool is_still_there(const ListObject& list, const ListSpot& spot) {
+template <typename Words>
+bool is_still_there(const ListObject& list, const ListSpot& spot, const Words& words) {
   fence_loads();
   return list.at<Word64>(spot.leaf_at).load(std::memory_order_relaxed) == spot.leaf &&
-         list.at<ListSpine>(spot.spine).count.load(std::memory_order_relaxed) > spot.index &&
+         words.word(list.at<ListSpine>(spot.spine).count) > spot.index && words.stand() &&
          list.descriptor().root.load(std::memory_order_relaxed) == spot.root;
 }
 
 // One look. kAbsent, kDamaged: if the root still is `spot.root`. Else to be checked by
 // is_still_there.
-inline Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot) {
+template <typename Words>
+Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot, const Words& words) {
   spot.root = list.descriptor().root.load();
   const std::uint32_t place = ListPlace::of(spot.root).place;
   if (place == 0) return Result::kAbsent;
   if (!list.has_place(place)) return Result::kDamaged;
   spot.spine = list.offset_of(place);
-  const std::uint64_t count = list.at<ListSpine>(spot.spine).count.load();
+  const std::uint64_t count = words.word(list.at<ListSpine>(spot.spine).count);
   if (index < 0) index += static_cast<std::int64_t>(count);
   spot.index = static_cast<std::uint64_t>(index);
   if (spot.index >= count) return Result::kAbsent;
@@ -198,7 +204,7 @@ inline Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot
   spot.leaf_offset = list.offset_of(leaf_place);
   spot.at = spot.leaf_offset + sizeof(ListLeaf) + (spot.index - leaf * kLeafElements) * 8;
   if (!list.holds(spot.at, 8)) return Result::kDamaged;
-  spot.word = list.at<Word64>(spot.at).load();
+  spot.word = words.word(list.at<Word64>(spot.at));
   return Result::kDone;
 }
 
@@ -206,8 +212,10 @@ inline Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot
 Result get_slow(const ListObject& list, std::int64_t index, ListElement& element);
 inline Result get(const ListObject& list, std::int64_t index, ListElement& element) {
   ListSpot spot;
-  if (look_up(list, index, spot) == Result::kDone && is_inline(spot.word) &&
-      is_still_there(list, spot)) [[likely]] {
+  // The mark is looked at before the words: see transaction.h.
+  if (list.descriptor().transaction.load() == 0 &&
+      look_up(list, index, spot, PlainWords{}) == Result::kDone && is_inline(spot.word) &&
+      is_still_there(list, spot, PlainWords{})) [[likely]] {
     element.word = spot.word;
     return Result::kDone;
   }

@@ -68,15 +68,16 @@ static_assert(list_block_bytes(4) == 16384 && list_block_bytes(5) == kChunkBytes
 // ---- descriptor of a List ----
 
 //   0 ... 64 as in every descriptor
-//   64         72       76
-//   +----------+--------+----------------------------------------------+
-//   | root     | sticky | 0                                            |  readers
+//   64         72       76   80             88
+//   +----------+--------+----+--------------+--------------------------+
+//   | root     | sticky | 0  | transaction  | 0                        |  readers
 //   128 -------+--------+---------+---------+-------+------------------+
 //   | changes  | values           | next    | old   | freed  | 0       |  writers
 //   +----------+------------------+---------+-------+--------+---------+  256
 //
 // root     the spine's ListPlace; the list's only truth
 // sticky   what has ever been in the list
+// transaction  the record of one that is under way, an offset; 0: none
 // changes  of anything in it; raised after the change, or by recovery
 // values   large values that were ever made: the sequence in their words
 // next     not 0: the holder of the lock replaces the tree `old` by this one. It is what `root`
@@ -88,7 +89,8 @@ struct ListDescriptor {
   Word64 root;
   Word32 sticky;
   std::uint32_t reserved;
-  std::uint64_t reserved_2[6];
+  Word64 transaction;
+  std::uint64_t reserved_2[5];
   Word64 changes;
   Word64 values;
   Word64 next;
@@ -105,6 +107,7 @@ static_assert(std::is_standard_layout_v<ListDescriptor> && std::is_trivial_v<Lis
 static_assert(sizeof(ListDescriptor) == kDescriptorBytes);
 static_assert(offsetof(ListDescriptor, root) == offsetof(Descriptor, value));
 static_assert(offsetof(ListDescriptor, sticky) == offsetof(Descriptor, hint));
+static_assert(offsetof(ListDescriptor, transaction) == 80);
 static_assert(offsetof(ListDescriptor, changes) == 128);
 static_assert(offsetof(ListDescriptor, values) == 136);
 static_assert(offsetof(ListDescriptor, next) == 144);

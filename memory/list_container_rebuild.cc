@@ -162,7 +162,7 @@ Result ListWriter::build_new(const ListValue& value, std::size_t which, std::uin
   Large* large = value.is_large() ? ahead(which) : &now;
   if (large == nullptr) {
     large = &now;
-    const Result result = make_large(value, which, now);
+    const Result result = make_ahead(value, which, now);
     if (result != Result::kDone) return result;
   }
   std::uint64_t word = 0;

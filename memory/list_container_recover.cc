@@ -22,7 +22,11 @@ void recover_list(const ListObject& list, Caller& manager, std::uint16_t slot) {
   if (held && d.next.load() != 0 && !has_fault(Fault::kListReplacedForgotten)) {
     finish_replacing(list, manager);
   }
-  if (held) d.changes.add(1);
+  if (held) {
+    // Its stores were made, or will never be: recover_transaction came before.
+    d.transaction.store(0);
+    d.changes.add(1);
+  }
   if (recover_word(common.lock, slot, 1)) common.recoveries.add(1);
 }
 

@@ -27,6 +27,7 @@ ListWriter::~ListWriter() {
   drop(spine_);
   drop(block_);
   for (Large& large : ahead_) drop(large.block);
+  if (borrowed_) return;
   keeps_lock_ = false;
   unlock();
 }
@@ -145,7 +146,7 @@ Result ListWriter::prepare_values(std::span<const ListValue> values) {
     }
     if (!value.is_large() || ahead_count_ == kValuesAhead) continue;
     const auto index = static_cast<std::size_t>(&value - values.data());
-    const Result result = make_large(value, index, ahead_[ahead_count_]);
+    const Result result = make_ahead(value, index, ahead_[ahead_count_]);
     if (result != Result::kDone) return result;
     ++ahead_count_;
   }
@@ -160,10 +161,18 @@ ListWriter::Large* ListWriter::ahead(std::size_t index) {
   return nullptr;
 }
 
-Result ListWriter::make_large(const ListValue& value, std::size_t index, Large& large) {
+Result ListWriter::make_ahead(const ListValue& value, std::size_t index, Large& large) {
+  LargeBlock made;
+  if (const Result result = make_large(value, made); result != Result::kDone) return result;
+  large = {.block = {.offset = made.offset, .bytes = made.bytes, .part = kListPartValue},
+           .word = made.word,
+           .index = index};
+  return Result::kDone;
+}
+
+Result ListWriter::make_large(const ListValue& value, LargeBlock& made) {
   const std::uint64_t size = value.bytes.size();
-  Block& block = large.block;
-  large.index = index;
+  Block block;
   const Result result = allocate(block, kLargeHeadBytes + size, kListPartValue);
   if (result != Result::kDone) return result;
   list_.at<Word64>(block.offset).store(size);
@@ -173,7 +182,9 @@ Result ListWriter::make_large(const ListValue& value, std::size_t index, Large& 
   fence_stores();
   const unsigned cell = list_size_for(block.bytes);
   const LargePlace place{.place = list_.place_of(block.offset), .size = std::min(cell, kLargeRun)};
-  large.word = place.word(list_.descriptor().values.add(1));
+  made = {.word = place.word(list_.descriptor().values.add(1)),
+          .offset = block.offset,
+          .bytes = block.bytes};
   return Result::kDone;
 }
 
@@ -236,11 +247,6 @@ ListWriter::Step ListWriter::append_locked(std::span<const ListValue> values, Ch
   return Result::kDone;
 }
 
-Result ListWriter::prepare_append(std::span<const ListValue> values, Change& change) {
-  if (const Result result = prepare_values(values); result != Result::kDone) return result;
-  return edit([&] { return append_locked(values, change); });
-}
-
 Result ListWriter::append(std::span<const ListValue> values) {
   if (values.empty()) return Result::kDone;
   const auto large = std::count_if(values.begin(), values.end(),
@@ -278,11 +284,6 @@ ListWriter::Step ListWriter::set_locked(std::int64_t index, const ListValue& val
   return Result::kDone;
 }
 
-Result ListWriter::prepare_set(std::int64_t index, const ListValue& value, Change& change) {
-  if (const Result result = prepare_values({&value, 1}); result != Result::kDone) return result;
-  return edit([&] { return set_locked(index, value, change); });
-}
-
 Result ListWriter::set(std::int64_t index, const ListValue& value) {
   if (const Result result = prepare_values({&value, 1}); result != Result::kDone) return result;
   return edit([&]() -> Step {
@@ -291,6 +292,74 @@ Result ListWriter::set(std::int64_t index, const ListValue& value) {
     if (step != Result::kDone) return step;
     return make(change);
   });
+}
+
+// ---- several stores, of a transaction ----
+
+// Room in each leaf for all that comes into it, so that none is replaced once the first record is
+// written.
+ListWriter::Step ListWriter::need_leaves(std::span<const Put> sets, std::span<const Put> appended) {
+  const std::uint64_t count = tree_.count;
+  const std::uint64_t end = count + appended.size();
+  if (const Step step = need_spine(leaves_for(end)); step != Result::kDone) return step;
+  std::size_t set = 0;
+  for (std::uint64_t at = sets.empty() ? count : sets[0].index; at < end;) {
+    const auto index = static_cast<std::uint32_t>(at / kLeafElements);
+    const std::uint64_t first = std::uint64_t{index} * kLeafElements;
+    const std::uint64_t last = std::min(end, first + kLeafElements);
+    std::uint64_t room = 0;
+    for (; set < sets.size() && sets[set].index < last; ++set) {
+      room += sets[set].value.record_room();
+    }
+    for (std::uint64_t i = std::max(first, count); i < last; ++i) {
+      room += appended[i - count].value.record_room();
+    }
+    ListLeafView leaf;
+    const std::uint64_t used = std::min(std::max(count, first), last) - first;
+    const Step step = need_leaf(index, used, last - first, room, leaf);
+    if (step != Result::kDone) return step;
+    at = set < sets.size() ? sets[set].index : std::max(last, count);
+  }
+  return Result::kDone;
+}
+
+ListWriter::Step ListWriter::prepare_locked(std::span<const Put> sets,
+                                            std::span<const Put> appended,
+                                            std::vector<Change>& changes) {
+  const std::uint64_t count = tree_.count;
+  const std::uint64_t end = count + appended.size();
+  changes.clear();
+  if (end > kListCountMax) return too_many();
+  if (!sets.empty() && sets.back().index >= count) return Result::kAbsent;
+  if (const Step step = need_leaves(sets, appended); step != Result::kDone) return step;
+  const auto put = [&](const Put& what, std::uint64_t at, std::uint64_t& word, Word64*& place) {
+    ListLeafView leaf;
+    const auto index = static_cast<std::uint32_t>(at / kLeafElements);
+    const std::uint64_t slot = at - std::uint64_t{index} * kLeafElements;
+    if (!ListLeafView::load(list_, tree_, index, leaf) || slot >= leaf.slots) return false;
+    note_kinds({&what.value, 1});
+    place = &leaf.element(list_, slot);
+    return store_record(leaf, what.value, what.large, word);
+  };
+  for (const Put& set : sets) {
+    Change& change = changes.emplace_back();
+    if (!put(set, set.index, change.value, change.word)) return Result::kDamaged;
+    const std::uint64_t old = change.word->load();
+    if (list_tag(old) == ListTag::kLarge) change.drops = old;
+  }
+  for (std::size_t i = 0; i < appended.size(); ++i) {
+    std::uint64_t word = 0;
+    Word64* place = nullptr;
+    if (!put(appended[i], count + i, word, place)) return Result::kDamaged;
+    place->store(word);
+  }
+  if (!appended.empty()) changes.push_back({.word = &tree_.head(list_).count, .value = end});
+  return Result::kDone;
+}
+
+Result ListWriter::prepare(std::span<const Put> sets, std::span<const Put> appended,
+                           std::vector<Change>& changes) {
+  return edit([&] { return prepare_locked(sets, appended, changes); });
 }
 
 // ---- one store ----

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -74,19 +75,32 @@ class ListWriter {
   // Element i becomes what element order[i] was: a permutation. With `expect`.
   Result reorder(std::span<const std::uint64_t> order);
 
-  // ---- for transactions: under `hold` ----
+  // ---- for transactions ----
 
-  // The one store that changes the list: prepared, begun, stored by the caller, made. The word
-  // stays where it is while the lock is held. What was not begun needs no undoing.
+  // The lock is the caller's already, and stays so.
+  void borrow_lock() { locked_ = keeps_lock_ = borrowed_ = true; }
+  // A block of its own for a large value, in flight: `word` is what names it.
+  struct LargeBlock {
+    std::uint64_t word = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+  };
+  Result make_large(const ListValue& value, LargeBlock& made);
+  // A value for an element, or to be appended; `large`: the word, if it is a large one.
+  struct Put {
+    std::uint64_t index = 0;  // not for what is appended
+    ListValue value;
+    std::uint64_t large = 0;
+  };
+  // One store each, prepared: the caller makes them, all together. The words stay where they are
+  // while the lock is held; what is not stored needs no undoing. `sets`: by ascending index.
   struct Change {
     Word64* word = nullptr;
     std::uint64_t value = 0;
     std::uint64_t drops = 0;  // the word of a large value that is overwritten
   };
-  Result prepare_set(std::int64_t index, const ListValue& value, Change& change);
-  Result prepare_append(std::span<const ListValue> values, Change& change);
-  Result begin(const Change& change);
-  void made(const Change& change);
+  Result prepare(std::span<const Put> sets, std::span<const Put> appended,
+                 std::vector<Change>& changes);
 
  private:
   // None: something is wanted, which `provide` gets without the lock; then all is looked at again.
@@ -120,7 +134,7 @@ class ListWriter {
 
   struct Large;
   Result prepare_values(std::span<const ListValue> values);
-  Result make_large(const ListValue& value, std::size_t index, Large& large);
+  Result make_ahead(const ListValue& value, std::size_t index, Large& large);
   [[nodiscard]] Large* ahead(std::size_t index);
   bool store_record(ListLeafView& leaf, const ListValue& value, std::uint64_t large,
                     std::uint64_t& word);
@@ -138,7 +152,12 @@ class ListWriter {
   bool fill_leaf(const ListLeafView& from, std::uint64_t used, ListLeafView& to);
   Step append_locked(std::span<const ListValue> values, Change& change);
   Step set_locked(std::int64_t index, const ListValue& value, Change& change);
+  Step need_leaves(std::span<const Put> sets, std::span<const Put> appended);
+  Step prepare_locked(std::span<const Put> sets, std::span<const Put> appended,
+                      std::vector<Change>& changes);
   Result make(const Change& change);
+  Result begin(const Change& change);
+  void made(const Change& change);
   Step copy_out(std::uint64_t index, ListElement& element);
   Step pop_last();
   Result drop_leaf(std::uint32_t index);
@@ -159,6 +178,7 @@ class ListWriter {
   std::optional<std::uint64_t> expected_;
   bool locked_ = false;
   bool keeps_lock_ = false;
+  bool borrowed_ = false;
   ListTree tree_;  // as it was when the lock was taken, and after each step
 
   // In flight; with one that is freed, and a slab, as many as a thread has intents.
@@ -233,7 +253,8 @@ inline bool set_quickly(const ListObject& list, Caller& caller, std::int64_t ind
                         std::uint64_t word) {
   if (acquire_word(list.view, caller, Purpose::kLock, 0) != Result::kDone) return false;
   ListSpot spot;
-  if (look_up(list, index, spot) != Result::kDone || list_tag(spot.word) == ListTag::kLarge) {
+  if (look_up(list, index, spot, PlainWords{}) != Result::kDone ||
+      list_tag(spot.word) == ListTag::kLarge) {
     return quick::unlock(list, caller, false);
   }
   list.at<Word64>(spot.at).store(word);

@@ -142,7 +142,12 @@ void recover_object(const ObjectView& object, Caller& manager, std::uint16_t slo
       break;
     case ObjectKind::kCell:
       recover_cell(object, slot);
-      recover_lock(d, slot, 1);
+      // A transaction has it without a depth, and leaves nothing half done.
+      if (d.depth.load(std::memory_order_relaxed) == 0) {
+        if (recover_word(d.lock, slot, 1)) d.recoveries.add(1);
+      } else {
+        recover_lock(d, slot, 1);
+      }
       break;
     case ObjectKind::kEvent:
       break;

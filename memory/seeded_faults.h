@@ -64,6 +64,8 @@ enum class Fault {
   kOldBlockForgotten,   // a block that was replaced is not freed
   kApplyBeforeCommit,   // a transaction's stores are made before it is committed
   kCommittedForgotten,  // a dead process's committed transaction is not finished
+  kUnmarked,            // what a transaction is about to change is not marked
+  kTakenForgotten,      // blocks of a transaction that was not committed stay
   kEraseLeavesGap,      // a slot that others were looked for past becomes empty
   kSlotBeforeEntry,     // the slot names an entry before it is written
   kNotRetired,          // a block goes out of the root word without an intent

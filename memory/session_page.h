@@ -64,8 +64,8 @@ struct ThreadRecord {
   Word64 since_ns;  // CLOCK_MONOTONIC
   Word32 tid;       // as the process sees it; 0: the record is free
   Word32 purpose;
-  Word64 intent;       // intent 0: a block being claimed or given back (layout.h); 0: none
-  Word64 intent_for;   // for which object, and which of the intents give back
+  Word64 intent;      // intent 0: a block being claimed or given back (layout.h); 0: none
+  Word64 intent_for;  // for which object, and which of the intents give back
   Word64 reserved;
   Word64 transaction;  // offset of the record of the one that it is making; 0: none
   Word64 intent_1;

@@ -2,8 +2,11 @@
 #include "memory/transaction.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "memory/list_container_tree.h"
 #include "memory/seeded_faults.h"
+#include "memory/wait.h"
 
 namespace shoal::memory {
 
@@ -34,8 +37,8 @@ void make_store(std::byte* arena, std::uint64_t where, std::uint64_t value) {
 
 // ---- reading through a record ----
 
-RecordWords::RecordWords(const Shard& shard, const std::byte* arena, const Geometry& geometry)
-    : shard_(shard), arena_(arena), mark_(shard.transaction.load()) {
+RecordWords::RecordWords(const Word64& mark, const std::byte* arena, const Geometry& geometry)
+    : marked_(mark), arena_(arena), mark_(mark.load()) {
   const bool inside = mark_ >= geometry.chunks && mark_ % kSmallestCellBytes == 0 &&
                       mark_ + kSmallestCellBytes <= geometry.file_bytes;
   if (!inside) return;
@@ -48,7 +51,7 @@ RecordWords::RecordWords(const Shard& shard, const std::byte* arena, const Geome
 }
 
 bool RecordWords::stand() const {
-  return shard_.transaction.load(std::memory_order_relaxed) == mark_ &&
+  return marked_.load(std::memory_order_relaxed) == mark_ &&
          (record_ == nullptr || record_->state.load(std::memory_order_relaxed) == state_);
 }
 
@@ -91,31 +94,73 @@ Result ConsistentReads::see(Dict& dict, const DictKey& key) {
     Shard* shard = walk == 0 ? dict.shard_of(key.hash) : nullptr;
     if (shard == nullptr) shard = dict.find_shard(shard_bits(key.hash));
     if (shard == nullptr) return dict.object().is_stale() ? Result::kStale : Result::kDamaged;
-    for (const ShardSeen& seen : seen_) {
-      if (seen.shard == shard && Dict::has_hash(*shard, shard_bits(key.hash))) return Result::kDone;
+    for (const Seen& seen : seen_) {
+      const bool known = seen.word == &shard->changes;
+      if (known && Dict::has_hash(*shard, shard_bits(key.hash))) return Result::kDone;
     }
     const std::uint64_t changes = shard->changes.load(std::memory_order_seq_cst);
     if (!Dict::has_hash(*shard, shard_bits(key.hash))) continue;
     // Whoever is in the middle of a change has raised `changes` already.
     if (owner_in(shard->lock.load(std::memory_order_seq_cst)) != 0) return Result::kDiffers;
-    seen_.push_back({.dict = &dict, .shard = shard, .changes = changes});
+    seen_.push_back({.object = &dict.object(),
+                     .word = &shard->changes,
+                     .lock = &shard->lock,
+                     .value = changes});
     return Result::kDone;
   }
 }
 
+// Of an object with one lock. Whoever else has it may be in the middle of a change.
+Result ConsistentReads::see(const ObjectView& object, const Word64& word) {
+  for (const Seen& seen : seen_) {
+    if (seen.word == &word) return Result::kDone;
+  }
+  const std::uint64_t value = word.load(std::memory_order_seq_cst);
+  const Word32& lock = object.descriptor->lock;
+  const std::uint32_t owner = owner_in(lock.load(std::memory_order_seq_cst));
+  if (owner != 0 && owner != me_) {
+    return object.is_stale() ? Result::kStale : Result::kDiffers;
+  }
+  seen_.push_back({.object = &object, .word = &word, .lock = &lock, .value = value});
+  return Result::kDone;
+}
+
+Result ConsistentReads::get(const ListObject& list, std::int64_t index, ListElement& element) {
+  const Result seen = see(list.view, list.descriptor().changes);
+  return seen == Result::kDone ? memory::get(list, index, element) : seen;
+}
+
+Result ConsistentReads::count(const ListObject& list, std::uint64_t& count) {
+  ListMark now;
+  Result result = see(list.view, list.descriptor().changes);
+  if (result == Result::kDone) result = mark(list, now);
+  count = now.count;
+  return result;
+}
+
+Result ConsistentReads::load(const ObjectView& cell, std::int64_t timeout_ns,
+                             std::span<std::byte> value) {
+  const Result seen = see(cell, cell.descriptor->value);
+  if (seen != Result::kDone) return seen;
+  if (!is_one_word(cell.count)) return load_cell(cell, timeout_ns, value);
+  const std::uint64_t word = cell.descriptor->value.load(std::memory_order_seq_cst);
+  std::memcpy(value.data(), &word, std::min<std::size_t>(value.size(), sizeof word));
+  return cell.is_stale() ? Result::kStale : Result::kDone;
+}
+
 bool ConsistentReads::stand() const {
   fence_loads();
-  return std::all_of(seen_.begin(), seen_.end(), [](const ShardSeen& seen) {
-    return seen.shard->changes.load(std::memory_order_seq_cst) == seen.changes &&
-           !seen.dict->object().is_stale();
+  return std::all_of(seen_.begin(), seen_.end(), [](const Seen& seen) {
+    return seen.word->load(std::memory_order_seq_cst) == seen.value && !seen.object->is_stale();
   });
 }
 
 // ---- the record ----
 
-Result Transaction::begin(Call& call, Dict& dict, std::uint64_t publishes, std::uint64_t blocks) {
+Result Transaction::begin(Call& call, std::uint64_t object, std::uint64_t publishes,
+                          std::uint64_t blocks) {
   bytes_ = record_bytes(publishes, blocks);
-  block_for_ = {.object = dict.object_.id, .part = kPartRecord};
+  block_for_ = {.object = object, .part = kPartRecord};
   const absl::StatusOr<std::uint64_t> block =
       home_.allocator->allocate(call.caller, bytes_, block_for_);
   if (!block.ok()) {
@@ -190,16 +235,43 @@ void Transaction::list_block(const Dict::Garbage& block, const BlockFor& block_f
 
 // ---- locks ----
 
-Result Transaction::lock_all(Call& call) {
+// By address, so that two transactions never wait for each other; but cells first: users hold their
+// locks for as long as they like, and meanwhile nobody is to wait for a shard or a list.
+Result Transaction::lock_all(Call& call, const TransactionChanges& changes) {
   std::sort(locked_.begin(), locked_.end(),
             [](const Locked& a, const Locked& b) { return a.shard < b.shard; });
   locked_.erase(std::unique(locked_.begin(), locked_.end(),
                             [](const Locked& a, const Locked& b) { return a.shard == b.shard; }),
                 locked_.end());
-  for (std::size_t i = 0; i < locked_.size(); ++i) {
-    const Result result = locked_[i].dict->lock_word(call, locked_[i].shard->lock);
+  locks_.clear();
+  for (const Locked& locked : locked_) {
+    locks_.push_back({.object = &locked.dict->object_, .word = &locked.shard->lock});
+  }
+  for (const ListChanges& change : changes.lists) {
+    const ObjectView& list = change.list->view;
+    locks_.push_back({.object = &list, .word = &list.descriptor->lock});
+  }
+  for (const CellChange& change : changes.cells) {
+    const ObjectView& cell = change.cell;
+    locks_.push_back({.object = &cell, .word = &cell.descriptor->lock, .recursive = true});
+  }
+  std::sort(locks_.begin(), locks_.end(), [](const Lock& a, const Lock& b) {
+    return a.recursive != b.recursive ? a.recursive : a.word < b.word;
+  });
+  for (std::size_t i = 0; i < locks_.size(); ++i) {
+    Lock& lock = locks_[i];
+    Result result = lock.object->is_stale() ? Result::kStale : Result::kDone;
+    // A cell's own lock is the thread's, which may have it already.
+    lock.was_mine =
+        lock.recursive && owner_in(lock.word->load(std::memory_order_relaxed)) == call.caller.owner;
+    std::uint32_t free = 0;
+    if (result == Result::kDone && !lock.was_mine &&
+        !lock.word->change(free, call.caller.owner << 2)) {
+      result = acquire_slow(*lock.object, *lock.word, call.caller, Purpose::kLock,
+                            deadline_after(absl::Nanoseconds(call.timeout_ns)));
+    }
     if (result == Result::kDone) continue;
-    locked_.resize(i);
+    locks_.resize(i);
     unlock_all(call);
     return result;
   }
@@ -207,9 +279,14 @@ Result Transaction::lock_all(Call& call) {
 }
 
 void Transaction::unlock_all(Call& call) {
-  for (std::size_t i = locked_.size(); i-- > 0;) {
-    locked_[i].dict->unlock_word(call.caller, locked_[i].shard->lock);
+  for (std::size_t i = locks_.size(); i-- > 0;) {
+    const Lock& lock = locks_[i];
+    std::uint32_t seen = call.caller.owner << 2;
+    if (!lock.was_mine && !lock.word->change(seen, 0)) {
+      (void)release_slow(*lock.object, *lock.word, call.caller, seen, 1);
+    }
   }
+  locks_.clear();
 }
 
 // ---- what all kinds of transactions end with ----
@@ -232,16 +309,24 @@ void Transaction::apply(const std::vector<std::pair<std::uint64_t, std::uint64_t
   for (const auto& [where, value] : stores) make_store(home_.arena, where, value);
 }
 
-void Transaction::finish(Call& call) {
+void Transaction::finish(Call& call, const TransactionChanges& changes) {
   for (const Locked& locked : locked_) locked.shard->transaction.store(0);
+  for (const ListChanges& change : changes.lists) {
+    ListDescriptor& list = change.list->descriptor();
+    list.transaction.store(0);
+    list.changes.store(list.changes.load(std::memory_order_relaxed) + 1);
+  }
   const std::uint64_t number = record_->state.load(std::memory_order_relaxed) & ~kCommitted;
   record_->state.store(number | kTransactionDone);
+  give_claims_back(call);
   unlock_all(call);
   const Dict* last = nullptr;
   for (const Locked& locked : locked_) {
     if (locked.dict != last) announce(call.caller, locked.dict->object_);
     last = locked.dict;
   }
+  for (const ListChanges& change : changes.lists) announce(call.caller, change.list->view);
+  for (const CellChange& change : changes.cells) announce(call.caller, change.cell);
 }
 
 // ---- keys ----
@@ -268,8 +353,8 @@ Result Transaction::bring_in(Call& call, const TransactionChange& change,
 }
 
 // Under all locks. kExhausted: what `locked_` says is missing.
-Result Transaction::prepare_all(const std::vector<TransactionChange>& changes,
-                                std::vector<Prepared>& prepared) {
+Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
+                                 std::vector<Prepared>& prepared) {
   bool all = true;
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const TransactionChange& change = changes[i];
@@ -328,27 +413,129 @@ Transaction::Locked& Transaction::locked(const Shard* shard) {
                            [](const Locked& a, const Shard* b) { return a.shard < b; });
 }
 
-Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>& changes,
-                               const std::vector<ShardSeen>& reads) {
-  std::vector<Prepared> prepared(changes.size());
-  Result result = begin(call, *changes[0].dict, changes.size(), 2 * changes.size());
-  for (std::size_t i = 0; i < changes.size() && result == Result::kDone; ++i) {
-    if (!changes[i].erase) result = bring_in(call, changes[i], prepared[i].incoming);
+// ---- lists and cells ----
+
+Result Transaction::bring_in(Call& call, ListChanges& change) {
+  ListWriter writer(*change.list, call);
+  const BlockFor part{.object = change.list->view.id, .part = kListPartValue};
+  for (std::vector<ListWriter::Put>* puts : {&change.sets, &change.appended}) {
+    for (ListWriter::Put& put : *puts) {
+      if (!put.value.is_large()) continue;
+      ListWriter::LargeBlock made;
+      const Result result = writer.make_large(put.value, made);
+      if (result != Result::kDone) return result;
+      put.large = made.word;
+      list_block({.block = made.offset, .bytes = made.bytes}, part, kBlockTaken);
+      (void)home_.allocator->own(call.caller, made.offset, made.bytes, part);
+    }
+  }
+  return Result::kDone;
+}
+
+Result Transaction::prepare_list(Call& call, const ListChanges& change) {
+  const ListObject& list = *change.list;
+  ListWriter writer(list, call);
+  writer.borrow_lock();
+  std::vector<ListWriter::Change> stores;
+  const Result result = writer.prepare(change.sets, change.appended, stores);
+  if (result != Result::kDone) return result;
+  for (const ListWriter::Change& store : stores) {
+    publish(offset_of(store.word), true, store.value);
+    if (store.drops == 0) continue;
+    const LargePlace place = LargePlace::of(store.drops);
+    if (!list.has_place(place.place)) return Result::kDamaged;
+    list_block(
+        {.block = list.offset_of(place.place), .bytes = large_block_bytes(list, store.drops)},
+        {.object = list.view.id, .part = kListPartValue}, kBlockGivenBack);
+  }
+  return Result::kDone;
+}
+
+Result Transaction::prepare_cells(Call& call, const std::vector<CellChange>& cells) {
+  for (const CellChange& change : cells) {
+    const ObjectView& cell = change.cell;
+    std::uint64_t word = 0;
+    if (is_one_word(cell.count)) {
+      std::memcpy(&word, change.value.data(), std::min<std::size_t>(change.value.size(), 8));
+    } else {
+      const Result result =
+          claim_cell(cell, call.caller, deadline_after(absl::Nanoseconds(call.timeout_ns)));
+      if (result != Result::kDone) return result;
+      claimed_.push_back(&cell);
+      word = fill_other_buffer(cell, change.value);
+    }
+    publish(offset_of(&cell.descriptor->value), true, word);
+  }
+  return Result::kDone;
+}
+
+void Transaction::give_claims_back(Call& call) {
+  for (const ObjectView* cell : claimed_) give_claim_back(*cell, call.caller);
+  claimed_.clear();
+}
+
+// ---- all kinds ----
+
+Result Transaction::prepare_all(Call& call, const TransactionChanges& changes,
+                                std::vector<Prepared>& prepared) {
+  Result result = prepare_keys(changes.keys, prepared);
+  for (const ListChanges& change : changes.lists) {
+    if (result == Result::kDone) result = prepare_list(call, change);
+  }
+  if (result == Result::kDone) result = prepare_cells(call, changes.cells);
+  return result;
+}
+
+namespace {
+
+struct Room {
+  std::uint64_t publishes = 0;
+  std::uint64_t blocks = 0;
+};
+
+Room room_for(const TransactionChanges& changes) {
+  Room room{.publishes = changes.keys.size() + changes.cells.size(),
+            .blocks = 2 * changes.keys.size()};
+  for (const ListChanges& change : changes.lists) {
+    room.publishes += change.sets.size() + 1;
+    room.blocks += 2 * change.sets.size() + change.appended.size();
+  }
+  return room;
+}
+
+std::uint64_t first_object(const TransactionChanges& changes) {
+  if (!changes.keys.empty()) return changes.keys[0].dict->object().id;
+  return changes.lists.empty() ? changes.cells[0].cell.id : changes.lists[0].list->view.id;
+}
+
+}  // namespace
+
+Result Transaction::try_commit(Call& call, TransactionChanges& changes,
+                               const std::vector<Seen>& reads) {
+  const std::vector<TransactionChange>& keys = changes.keys;
+  std::vector<Prepared> prepared(keys.size());
+  const Room room = room_for(changes);
+  Result result = begin(call, first_object(changes), room.publishes, room.blocks);
+  for (std::size_t i = 0; i < keys.size() && result == Result::kDone; ++i) {
+    if (!keys[i].erase) result = bring_in(call, keys[i], prepared[i].incoming);
+  }
+  for (std::size_t i = 0; i < changes.lists.size() && result == Result::kDone; ++i) {
+    result = bring_in(call, changes.lists[i]);
   }
   if (result != Result::kDone) return result;
   stores_.clear();
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    Shard* const shard = changes[i].dict->find_shard(shard_bits(changes[i].key.hash));
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    Shard* const shard = keys[i].dict->find_shard(shard_bits(keys[i].key.hash));
     if (shard == nullptr) {
-      return changes[i].dict->object_.is_stale() ? Result::kStale : Result::kDamaged;
+      return keys[i].dict->object_.is_stale() ? Result::kStale : Result::kDamaged;
     }
     prepared[i].shard = shard;
-    locked_.push_back({.dict = changes[i].dict, .shard = shard});
+    locked_.push_back({.dict = keys[i].dict, .shard = shard});
   }
-  result = lock_all(call);
+  result = lock_all(call, changes);
   if (result != Result::kDone) return result;
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    if (Dict::has_hash(*prepared[i].shard, shard_bits(changes[i].key.hash))) continue;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (Dict::has_hash(*prepared[i].shard, shard_bits(keys[i].key.hash))) continue;
     unlock_all(call);
     return Result::kPresent;  // Somebody split it meanwhile: the same once more.
   }
@@ -359,9 +546,14 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
   for (Locked& locked : locked_) {
     Dict::touch(*locked.shard);
     locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
-    locked.shard->transaction.store(offset_);
+    if (!has_fault(Fault::kUnmarked)) locked.shard->transaction.store(offset_);
   }
-  result = prepare_all(changes, prepared);
+  for (const ListChanges& change : changes.lists) {
+    ListDescriptor& list = change.list->descriptor();
+    list.changes.store(list.changes.load(std::memory_order_relaxed) + 1);
+    if (!has_fault(Fault::kUnmarked)) list.transaction.store(offset_);
+  }
+  result = prepare_all(call, changes, prepared);
   if (result != Result::kDone) {
     for (const Prepared& mine : prepared) {
       if (mine.reserved == nullptr) continue;
@@ -376,8 +568,11 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
       locked.shard->tail.store(locked.tail);
       locked.shard->transaction.store(0);
     }
-    // What was to be given back stays.
-    record_->blocks.store(taken_only());
+    for (const ListChanges& change : changes.lists) {
+      change.list->descriptor().transaction.store(0);
+    }
+    keep_given_back();
+    give_claims_back(call);
     unlock_all(call);
     return result;
   }
@@ -386,31 +581,30 @@ Result Transaction::try_commit(Call& call, const std::vector<TransactionChange>&
     Dict::add_to(mine.shard->live, mine.grown);
     Dict::add_to(mine.shard->count, mine.count);
   }
-  finish(call);
+  finish(call, changes);
   return Result::kDone;
 }
 
-// Blocks that are taken are listed first.
-std::uint32_t Transaction::taken_only() const {
+// What was to be given back stays.
+void Transaction::keep_given_back() const {
   const std::uint32_t listed = record_->blocks.load(std::memory_order_relaxed);
-  std::uint32_t taken = 0;
-  while (taken < listed && (blocks()[taken].what.load() & kBlockTaken) != 0) ++taken;
-  return taken;
+  for (std::uint32_t i = 0; i < listed; ++i) {
+    if ((blocks()[i].what.load() & kBlockGivenBack) != 0) blocks()[i].offset.store(0);
+  }
 }
 
 // What was read, now that all that is written is locked: nobody has changed it, and nobody is about
 // to.
-bool Transaction::still_true(const Call& call, const std::vector<ShardSeen>& reads) const {
-  return std::all_of(reads.begin(), reads.end(), [&](const ShardSeen& seen) {
-    const std::uint32_t owner = owner_in(seen.shard->lock.load(std::memory_order_seq_cst));
+bool Transaction::still_true(const Call& call, const std::vector<Seen>& reads) const {
+  return std::all_of(reads.begin(), reads.end(), [&](const Seen& seen) {
+    const std::uint32_t owner = owner_in(seen.lock->load(std::memory_order_seq_cst));
     return (owner == 0 || owner == call.caller.owner) &&
-           seen.shard->changes.load(std::memory_order_seq_cst) == seen.changes &&
-           !seen.dict->object_.is_stale();
+           seen.word->load(std::memory_order_seq_cst) == seen.value && !seen.object->is_stale();
   });
 }
 
-Result Transaction::commit(Call& call, const std::vector<TransactionChange>& changes,
-                           const std::vector<ShardSeen>& reads) {
+Result Transaction::commit(Call& call, TransactionChanges& changes,
+                           const std::vector<Seen>& reads) {
   if (changes.empty()) return still_true(call, reads) ? Result::kDone : Result::kDiffers;
   for (;;) {
     locked_.clear();
@@ -444,8 +638,8 @@ Result Transaction::clear(Call& call, Dict& dict) {
     });
     const std::size_t shards = locked_.size();
     const std::uint64_t blocks_max = shards + larges_max;
-    Result result = begin(call, dict, shards, blocks_max);
-    if (result == Result::kDone) result = lock_all(call);
+    Result result = begin(call, dict.object_.id, shards, blocks_max);
+    if (result == Result::kDone) result = lock_all(call, {});
     if (result != Result::kDone) {
       end(call);
       return result;
@@ -476,7 +670,7 @@ Result Transaction::clear(Call& call, Dict& dict) {
     }
     make_all();
     for (const Locked& locked : locked_) Dict::set_derived(*locked.shard, Dict::Fresh{});
-    finish(call);
+    finish(call, {});
     end(call);
     return Result::kDone;
   }
@@ -515,7 +709,8 @@ void recover_transaction(ThreadRecord& thread, const ContainerHome& home, Caller
         make_store(home.arena, where, value);
       }
     }
-    const bool counts = (state & (kCommitted | kTransactionDone)) != 0;
+    const bool counts =
+        (state & (kCommitted | kTransactionDone)) != 0 || has_fault(Fault::kTakenForgotten);
     free_listed(home, manager, reinterpret_cast<TransactionBlock*>(list + publishes_max), blocks,
                 counts ? kBlockGivenBack : kBlockTaken);
   }

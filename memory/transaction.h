@@ -1,4 +1,5 @@
-// Several changes that become visible together, of any number of dicts of one arena.
+// Several changes that become visible together, of any number of dicts, lists and cells of one
+// arena.
 //
 // Every change in an arena is one store of one word (dict.h). A transaction prepares any number of
 // them under the locks of all shards that they are in, writes down the words and their new values
@@ -7,13 +8,16 @@
 // committed, and if so take the words that it lists from there.
 //
 //  begin    allocate a record; the thread's record names it
-//  lock     all shards, by their place in the arena
+//  lock     all cells, then shards and lists, by the place of the lock word in the arena
 //  check    what was read has not changed
 //  prepare  entries that nobody sees; the stores that would show them; blocks that come and go
-//  mark     the shards
+//  mark     the shards and lists
 //  commit   state <- committed                                        everything has happened
 //  apply    the stores; counts; marks taken away; state <- done
 //  unlock, free what was given back, free the record
+//
+// A cell has no mark: readers of it load one word. Its own lock is held, and its word changes some
+// moments after the commit, before the lock is free.
 //
 // Memory order: marks come before the commit, the commit before the stores, the stores before the
 // marks go. So who has seen anything of a transaction finds, in every shard of it, either the mark
@@ -32,42 +36,56 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 
+#include "memory/cell.h"
 #include "memory/containers.h"
 #include "memory/dict.h"
+#include "memory/list_container_write.h"
 #include "memory/transaction_layout.h"
 
 namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-// A shard as it was when it was first looked at: unchanged, if `changes` still is.
-struct ShardSeen {
-  Dict* dict = nullptr;
-  Shard* shard = nullptr;
-  std::uint64_t changes = 0;
+// What was read: `word` was `value`, and the lock was free. Of a shard or a list the word is its
+// `changes`, of a cell the value or the count of its stores.
+struct Seen {
+  const ObjectView* object = nullptr;
+  const Word64* word = nullptr;
+  const Word32* lock = nullptr;
+  std::uint64_t value = 0;
 };
 
-// Reads of several keys, and whether they were of one instant.
+// Several reads, and whether they were of one instant.
 class ConsistentReads {
  public:
+  // `me`: the thread that reads, {slot, thread}, whose own locks on cells are in nobody's way.
+  explicit ConsistentReads(std::uint32_t me = 0) : me_(me) {}
+
   // As Dict::find. kDiffers: somebody is changing the shard, or has changed it since: begin anew.
   template <typename Use>
   Result find(Dict& dict, const DictKey& key, std::int64_t timeout_ns, Use use) {
     const Result seen = see(dict, key);
     return seen == Result::kDone ? dict.find(key, timeout_ns, use) : seen;
   }
+  // As memory::get. The list outlives this.
+  Result get(const ListObject& list, std::int64_t index, ListElement& element);
+  Result count(const ListObject& list, std::uint64_t& count);
+  Result load(const ObjectView& cell, std::int64_t timeout_ns, std::span<std::byte> value);
   // Whether all that was read was true at once.
   [[nodiscard]] bool stand() const;
-  [[nodiscard]] const std::vector<ShardSeen>& seen() const { return seen_; }
+  [[nodiscard]] const std::vector<Seen>& seen() const { return seen_; }
 
  private:
   Result see(Dict& dict, const DictKey& key);
-  std::vector<ShardSeen> seen_;
+  Result see(const ObjectView& object, const Word64& word);
+  std::uint32_t me_;
+  std::vector<Seen> seen_;
 };
 
 // What a transaction does to one key. Keys of one dict differ.
@@ -78,16 +96,34 @@ struct TransactionChange {
   DictValue value{};
 };
 
+// ... to one list, and to one cell. Each at most once.
+struct ListChanges {
+  const ListObject* list = nullptr;
+  std::vector<ListWriter::Put> sets;  // by ascending index
+  std::vector<ListWriter::Put> appended;
+};
+struct CellChange {
+  ObjectView cell;
+  std::span<const std::byte> value;
+};
+
+struct TransactionChanges {
+  std::vector<TransactionChange> keys;
+  std::vector<ListChanges> lists;
+  std::vector<CellChange> cells;
+
+  [[nodiscard]] bool empty() const { return keys.empty() && lists.empty() && cells.empty(); }
+};
+
 class Transaction {
  public:
   explicit Transaction(const ContainerHome& home) : home_(home) {}
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-  // All of the changes or none. kDiffers: what was read has changed: begin anew. kTimedOut,
-  // kExhausted, kStale, kDamaged as in Dict.
-  Result commit(Call& call, const std::vector<TransactionChange>& changes,
-                const std::vector<ShardSeen>& reads);
+  // All of the changes or none. kDiffers: what was read has changed: begin anew. kAbsent: an
+  // element to be set is not there. kTimedOut, kExhausted, kStale, kDamaged as in Dict.
+  Result commit(Call& call, TransactionChanges& changes, const std::vector<Seen>& reads);
   // Everything in one dict goes, at once.
   Result clear(Call& call, Dict& dict);
 
@@ -103,21 +139,34 @@ class Transaction {
     std::uint32_t hash_bits = 0;
   };
 
-  Result begin(Call& call, Dict& dict, std::uint64_t publishes, std::uint64_t blocks);
+  // One lock, in the order in which they are taken.
+  struct Lock {
+    const ObjectView* object = nullptr;
+    Word32* word = nullptr;
+    bool recursive = false;
+    bool was_mine = false;
+  };
+
+  Result begin(Call& call, std::uint64_t object, std::uint64_t publishes, std::uint64_t blocks);
   void end(Call& call);
-  Result try_commit(Call& call, const std::vector<TransactionChange>& changes,
-                    const std::vector<ShardSeen>& reads);
-  [[nodiscard]] bool still_true(const Call& call, const std::vector<ShardSeen>& reads) const;
-  [[nodiscard]] std::uint32_t taken_only() const;
+  Result try_commit(Call& call, TransactionChanges& changes, const std::vector<Seen>& reads);
+  [[nodiscard]] bool still_true(const Call& call, const std::vector<Seen>& reads) const;
+  void keep_given_back() const;
   Locked& locked(const Shard* shard);
   Result bring_in(Call& call, const TransactionChange& change, Dict::Incoming& incoming);
-  Result lock_all(Call& call);
+  Result bring_in(Call& call, ListChanges& change);
+  Result lock_all(Call& call, const TransactionChanges& changes);
   void unlock_all(Call& call);
-  Result prepare_all(const std::vector<TransactionChange>& changes,
+  Result prepare_all(Call& call, const TransactionChanges& changes,
                      std::vector<Prepared>& prepared);
+  Result prepare_keys(const std::vector<TransactionChange>& changes,
+                      std::vector<Prepared>& prepared);
+  Result prepare_list(Call& call, const ListChanges& change);
+  Result prepare_cells(Call& call, const std::vector<CellChange>& cells);
+  void give_claims_back(Call& call);
   void make_all();
   void apply(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& stores) const;
-  void finish(Call& call);
+  void finish(Call& call, const TransactionChanges& changes);
   void publish(std::uint64_t offset, bool wide, std::uint64_t value);
   void list_block(const Dict::Garbage& block, const BlockFor& block_for, std::uint64_t what);
 
@@ -137,7 +186,9 @@ class Transaction {
   std::uint64_t bytes_ = 0;
   std::uint64_t publishes_max_ = 0;
   BlockFor block_for_{};
-  std::vector<Locked> locked_;
+  std::vector<Locked> locked_;              // shards
+  std::vector<Lock> locks_;                 // of all kinds
+  std::vector<const ObjectView*> claimed_;  // cells
   std::vector<std::pair<std::uint64_t, std::uint64_t>> stores_;
 };
 

@@ -16,25 +16,35 @@
 // read_transaction() runs a body whose reads are all of one instant; the body runs again if they
 // were not. It works on read-only attachments.
 //
-// The dicts must be of this client, and all of one arena: INVALID_ARGUMENT. As many keys as memory
+// Dicts, lists and cells take part; they must be of this client, and all of one arena:
+// INVALID_ARGUMENT. As many keys and elements as memory
 // allows: RESOURCE_EXHAUSTED, nothing changed. Whoever changes the same keys waits for the
 // few moments in which the changes are made. DEADLINE_EXCEEDED: others were in between for all of
 // ClientOptions::op_timeout; nothing was changed.
+// A cell that is stored has its lock() held for these moments; so whoever has that lock keeps the
+// transaction waiting, and who reads the cell without it may see the new value some moments later
+// than those of dicts and lists. What others do to such a cell by plain store() or fetch_add(),
+// without its lock, may be overwritten.
 // A call that returns ABORTED inside the body has met a change by others: return its status, and
 // the body runs again.
 // Thread safety: one Transaction is one thread's. Death, fork safety: as Dict.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+#include "shoal/cell.h"
 #include "shoal/dict.h"
 #include "shoal/export.h"
 #include "shoal/key.h"
+#include "shoal/list.h"
 #include "shoal/value.h"
 
 namespace shoal {
@@ -53,10 +63,27 @@ class SHOAL_EXPORT ReadTransaction {
   [[nodiscard]] absl::StatusOr<Value> get(const Dict& dict, const Key& key);
   [[nodiscard]] absl::StatusOr<bool> contains(const Dict& dict, const Key& key);
 
+  // OUT_OF_RANGE. Negative: from the end.
+  [[nodiscard]] absl::StatusOr<Value> get(const List& list, std::ptrdiff_t index);
+  [[nodiscard]] absl::StatusOr<std::size_t> size(const List& list);
+
+  template <class T>
+  [[nodiscard]] absl::StatusOr<T> load(const Cell<T>& cell) {
+    T value;
+    absl::Status status = load_bytes(cell.held(), std::as_writable_bytes(std::span(&value, 1)));
+    if (!status.ok()) return status;
+    return value;
+  }
+
  protected:
   friend class Client;
 
   explicit ReadTransaction(std::shared_ptr<internal::Session> session);
+
+  // Where the element is. OUT_OF_RANGE.
+  absl::StatusOr<std::size_t> position(const List& list, std::ptrdiff_t index);
+  absl::Status load_bytes(const std::shared_ptr<internal::Reference>& cell,
+                          std::span<std::byte> value);
 
   std::unique_ptr<internal::TransactionState> state_;
 };
@@ -71,7 +98,19 @@ class SHOAL_EXPORT Transaction : public ReadTransaction {
   // Dict::increment.
   absl::StatusOr<std::int64_t> increment(const Dict& dict, const Key& key, std::int64_t by = 1);
 
+  // OUT_OF_RANGE. What is appended can be set, too.
+  absl::Status set(const List& list, std::ptrdiff_t index, const Value& value);
+  absl::Status append(const List& list, const Value& value);
+
+  template <class T>
+  absl::Status store(const Cell<T>& cell, const std::type_identity_t<T>& value) {
+    return store_bytes(cell.held(), std::as_bytes(std::span(&value, 1)));
+  }
+
  private:
+  absl::Status store_bytes(const std::shared_ptr<internal::Reference>& cell,
+                           std::span<const std::byte> value);
+
   friend class Client;
   using ReadTransaction::ReadTransaction;
 };

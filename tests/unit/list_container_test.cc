@@ -392,29 +392,37 @@ TEST(ListContainer, AnExpectedListMustNotHaveChanged) {
   EXPECT_EQ(world.items(), (std::vector<Item>{int_item(2), int_item(7)}));
 }
 
-TEST(ListContainer, AChangeForATransactionIsOneStore) {
+TEST(ListContainer, ChangesForATransactionAreStoresOfOneWord) {
   ListWorld world(64);
-  ASSERT_EQ(world.append(text_item(std::string(5000, 'a'))), Result::kDone);
+  for (int i = 0; i < 3000; ++i) ASSERT_EQ(world.append(int_item(i)), Result::kDone);
+  const Item text = text_item(std::string(1500, 'b'));
+  const Item number = int_item(-1);
+  ListWriter holder = world.writer();
+  ASSERT_EQ(holder.hold(), Result::kDone);
   ListWriter writer = world.writer();
-  ASSERT_EQ(writer.hold(), Result::kDone);
-  ListWriter::Change set;
-  const Item item = text_item(std::string(6000, 'b'));
-  ASSERT_EQ(writer.prepare_set(0, item.value(), set), Result::kDone);
-  EXPECT_EQ(world.items()[0].bytes[0], 'a');
-  ASSERT_EQ(writer.begin(set), Result::kDone);
-  set.word->store(set.value);
-  EXPECT_EQ(world.items()[0], item);
-  writer.made(set);
-  ListWriter::Change append;
-  const Item one = int_item(1);
-  const Item other = int_item(2);
-  const ListValue two[] = {one.value(), other.value()};
-  ASSERT_EQ(writer.prepare_append(two, append), Result::kDone);
-  EXPECT_EQ(world.size(), 1U);
-  ASSERT_EQ(writer.begin(append), Result::kDone);
-  append.word->store(append.value);
-  writer.made(append);
-  EXPECT_EQ(world.size(), 3U);
+  writer.borrow_lock();
+  // More records than the leaves have room for, in two of them, and a leaf that is not there yet.
+  std::vector<ListWriter::Put> sets;
+  for (std::uint64_t i = 10; i < 2900; i += 100) {
+    sets.push_back({.index = i, .value = i % 200 == 10 ? text.value() : number.value()});
+  }
+  std::vector<ListWriter::Put> appended(1200, {.value = text.value()});
+  std::vector<ListWriter::Change> changes;
+  ASSERT_EQ(writer.prepare(sets, appended, changes), Result::kDone);
+  ASSERT_EQ(changes.size(), sets.size() + 1);
+  EXPECT_EQ(world.size(), 3000U);
+  EXPECT_EQ(world.items()[10], int_item(10));
+  for (const ListWriter::Change& change : changes) change.word->store(change.value);
+  const std::vector<Item> items = world.items();
+  ASSERT_EQ(items.size(), 4200U);
+  EXPECT_EQ(items[10], text);
+  EXPECT_EQ(items[110], number);
+  EXPECT_EQ(items[11], int_item(11));
+  EXPECT_EQ(items[2810], text);
+  EXPECT_EQ(items[3000], text);
+  EXPECT_EQ(items[4199], text);
+  const std::vector<ListWriter::Put> beyond = {{.index = 4200, .value = number.value()}};
+  EXPECT_EQ(writer.prepare(beyond, {}, changes), Result::kAbsent);
 }
 
 // All ids that the list refers to, in turns of so many steps; between them `meanwhile`.

@@ -1,0 +1,116 @@
+// Every instruction of transactions over dicts, a list and cells, stopped at and killed at; and of
+// the recovery of what they leave.
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/crash/shared_bytes.h"
+#include "tests/crash/sweep.h"
+#include "tests/crash/traced.h"
+#include "tests/crash/transaction_world.h"
+
+namespace shoal::test {
+namespace {
+
+class TransactionSweep : public testing::TestWithParam<std::size_t> {
+ protected:
+  [[nodiscard]] static SweptTransaction operation() { return swept_transactions()[GetParam()]; }
+};
+
+TEST_P(TransactionSweep, TheOperationItselfIsRight) {
+  const SweptTransaction operation = this->operation();
+  const Contents before = contents_after(operation, false);
+  const Contents after = contents_after(operation, true);
+  const GuardedBytes bytes(TransactionWorld::bytes());
+  TransactionWorld world({bytes.data(), bytes.size()});
+  world.lay();
+  ASSERT_EQ(world.commit(world.survivor, operation.before), Result::kDone);
+  ASSERT_TRUE(world.read(before, after) == before);
+  const Result result = operation.clears >= 0 ? world.clear(world.victim, operation.clears)
+                                              : world.commit(world.victim, operation.changes);
+  ASSERT_EQ(result, Result::kDone);
+  ASSERT_TRUE(world.read(before, after) == after);
+  ASSERT_EQ(world.whole(), "");
+  ASSERT_EQ(world.go_on(), "");
+}
+
+TEST_P(TransactionSweep, LosesNothingWhereverItDies) {
+  const Operation swept = as_operation(operation());
+  const SweepReport states = sweep_states(swept, TransactionWorld::bytes());
+  const SweepReport kills = sweep_kills(swept, TransactionWorld::bytes(), states.instructions);
+  std::printf("%-40s %6zu instructions, %4zu states, %5zu kills\n", swept.name.c_str(),
+              states.instructions, states.states, kills.kills);
+  EXPECT_GT(states.instructions, 0U);
+  EXPECT_GE(kills.kills, 1U);
+  for (const std::string& violation : states.violations) ADD_FAILURE() << violation;
+  for (const std::string& violation : kills.violations) ADD_FAILURE() << violation;
+}
+
+// The distinct images that a death can leave.
+std::vector<std::unique_ptr<Copy>> images_of(const Operation& swept) {
+  std::vector<std::unique_ptr<Copy>> images;
+  const SharedBytes shared(TransactionWorld::bytes());
+  swept.prepare(shared.span());
+  Traced victim(1, [&] {
+    return std::vector<Traced::Body>{[run = swept.victim(shared.span())] {
+      run();
+      return 0;
+    }};
+  });
+  Traced::Step step = victim.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
+  while (step == Traced::Step::kStepped) {
+    step = victim.step();
+    if (!images.empty() && images.back()->equals(shared.span())) continue;
+    images.push_back(std::make_unique<Copy>(shared.span()));
+  }
+  if (step != Traced::Step::kDone) images.clear();
+  return images;
+}
+
+// The manager, too, is stopped after every instruction of recovery.
+TEST_P(TransactionSweep, IsRecoveredWhereverTheManagerDiesToo) {
+  constexpr std::size_t kImages = 6;
+  const SweptTransaction operation = this->operation();
+  const auto images = images_of(as_operation(operation));
+  ASSERT_FALSE(images.empty()) << "no ptrace, or it does not end";
+  std::size_t steps = 0;
+  std::size_t states = 0;
+  const std::size_t stride = images.size() / kImages + 1;
+  for (std::size_t i = GetParam() % stride; i < images.size(); i += stride) {
+    bool expected = false;
+    ASSERT_EQ(judge_transaction(operation, images[i]->span(), &expected), "");
+    const SharedBytes shared(TransactionWorld::bytes());
+    std::memcpy(shared.span().data(), images[i]->span().data(), images[i]->span().size());
+    Traced manager(1, [&] {
+      auto world = std::make_shared<TransactionWorld>(shared.span());
+      world->open();
+      return std::vector<Traced::Body>{[world] {
+        world->recover();
+        return 0;
+      }};
+    });
+    auto last = std::make_unique<Copy>(shared.span());
+    Traced::Step step = manager.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
+    while (step == Traced::Step::kStepped) {
+      step = manager.step();
+      ++steps;
+      if (last->equals(shared.span())) continue;
+      last = std::make_unique<Copy>(shared.span());
+      ++states;
+      bool done = false;
+      ASSERT_EQ(judge_transaction(operation, last->span(), &done), "") << "image " << i;
+      ASSERT_EQ(done, expected) << "recovery changes what was done";
+    }
+    ASSERT_EQ(step, Traced::Step::kDone) << "no ptrace, or it does not end";
+  }
+  std::printf("%-40s recovery: %7zu instructions, %5zu states of %zu images\n",
+              operation.name.c_str(), steps, states, images.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Operations, TransactionSweep,
+                         testing::Range(std::size_t{0}, swept_transactions().size()));
+
+}  // namespace
+}  // namespace shoal::test
