@@ -188,13 +188,16 @@ absl::Status ArenaMemory::free(Caller& caller, std::uint64_t block, std::uint64_
     if (!begun.ok()) return begun.status();
     intent = *begun;
   }
-  const bool going = in_flight || let_go(place, block_for);
-  const std::uint32_t freed = in_flight ? release_claimed(place, caller.owner)
-                              : going   ? finish_free(place, caller.owner, block_for, intent)
-                                        : 0;
+  const LetGo let_go = in_flight ? LetGo::kFree : this->let_go(place, block_for);
+  std::uint32_t freed = 0;
+  if (in_flight) {
+    freed = release_claimed(place, caller.owner);
+  } else if (let_go == LetGo::kFree) {
+    freed = finish_free(place, caller.owner, block_for, intent);
+  }
   if (!place.is_cell()) give_back(freed);
   intent.end();
-  return !going || freed == place.count() ? absl::OkStatus() : not_yours(block);
+  return let_go == LetGo::kShown || freed == place.count() ? absl::OkStatus() : not_yours(block);
 }
 
 // ---- pins ----
@@ -231,19 +234,20 @@ void ArenaMemory::unpin(Caller& manager, std::uint64_t block, std::uint64_t byte
   intent->end();
 }
 
-// Before an owned block is freed. From here on no view of a run begins. False: one shows it, and
-// the manager frees it once that has ended.
-bool ArenaMemory::let_go(Place place, BlockFor block_for) const {
-  if (place.is_cell()) return true;
+// Before an owned block is freed. From here on no view of a run begins.
+ArenaMemory::LetGo ArenaMemory::let_go(Place place, BlockFor block_for) const {
+  if (place.is_cell()) return LetGo::kFree;
   std::uint64_t head = word_of(place, 0).load();
   while (is_kept_state(block_state(head)) && (head & kWordHead) != 0 &&
          block_object(head) == static_cast<std::uint32_t>(block_for.object) &&
          block_part(head) == block_for.part) {
     const bool pinned = block_state(head) == BlockState::kPinned;
     const BlockState next = pinned ? BlockState::kLetGo : BlockState::kGoing;
-    if (word_of(place, 0).change(head, with_state(head, next))) return !pinned;
+    if (word_of(place, 0).change(head, with_state(head, next))) {
+      return pinned ? LetGo::kShown : LetGo::kFree;
+    }
   }
-  return block_state(head) != BlockState::kLetGo;
+  return block_state(head) == BlockState::kLetGo ? LetGo::kBefore : LetGo::kFree;
 }
 
 bool ArenaMemory::is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const {

@@ -289,7 +289,9 @@ class ArenaMemory {
   bool close_empty_slabs(Caller& caller, BlockFor block_for) const;
 
   std::uint32_t release_claimed(Place place, std::uint32_t owner) const;
-  bool let_go(Place place, BlockFor block_for) const;
+  // kShown: by a view, so the manager frees it once that has ended. kBefore: so it was already.
+  enum class LetGo : std::uint8_t { kFree, kShown, kBefore };
+  LetGo let_go(Place place, BlockFor block_for) const;
   std::uint32_t finish_free(Place place, std::uint32_t owner, BlockFor block_for,
                             const Intent& intent) const;
   [[nodiscard]] unsigned size_of_cells(Place place) const;

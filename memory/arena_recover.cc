@@ -50,7 +50,8 @@ std::uint32_t ArenaMemory::recover_free(Place place, std::uint32_t owner, BlockF
                                         const Intent& intent, Reaches reaches) const {
   const BlockState head = block_state(word_of(place, 0).load());
   if (is_kept_state(head) && is_reached(place, block_for, reaches)) return 0;
-  return let_go(place, block_for) ? finish_free(place, owner, block_for, intent) : 0;
+  return let_go(place, block_for) == LetGo::kFree ? finish_free(place, owner, block_for, intent)
+                                                  : 0;
 }
 
 std::uint32_t ArenaMemory::recover_claim(Place place, std::uint32_t owner, BlockFor block_for,

@@ -90,7 +90,8 @@ TEST_F(ShoalctlKinds, StatTellsTheStateOfEachKind) {
 
   EXPECT_THAT(ask({"ls"}).at("objects"), SizeIs(9));
   EXPECT_EQ(ctl({"ls"}).status, 0);
-  for (const json& object : ask({"ls"}).at("objects")) {
+  const json listing = ask({"ls"});
+  for (const json& object : listing.at("objects")) {
     const Result text = ctl({"stat", object.at("name").get<std::string>()});
     EXPECT_EQ(text.status, 0) << text.err;
     EXPECT_THAT(text.out, HasSubstr("waiting"));

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "memory/futex.h"
-#include "tests/unit/list_container_memory.h"
+#include "tests/unit/list_hostile.h"
 
 namespace shoal::test {
 namespace {
@@ -15,10 +15,7 @@ namespace {
 class Damaged {
  public:
   explicit Damaged(std::uint64_t seed) : world(48), random_(seed) {
-    for (int i = 0; i < 2500; ++i) (void)world.append(int_item(i));
-    for (int i = 0; i < 20; ++i) (void)world.append(text_item(std::string(20U + 400U * i, 'x')));
-    (void)world.writer().insert(0, text_item(std::string(3000, 'y')).value());
-    (void)world.append(reference_item(std::uint64_t{1} << 32 | 4));
+    fill(world);
     intact_.assign(world.arena.bytes.data(), world.arena.bytes.data() + world.arena.bytes.size());
     std::memcpy(&descriptor_, &world.descriptor(), sizeof descriptor_);
   }
@@ -79,55 +76,6 @@ class Damaged {
   std::vector<std::byte> intact_;
   memory::Descriptor descriptor_;
 };
-
-void read_everything(ListWorld& world) {
-  ListElement element;
-  for (const std::int64_t index : {0, 1, 2046, 2500, 2510, -1, -2, 1 << 20}) {
-    (void)get(world.list, index, element);
-  }
-  (void)world.items();
-  memory::ReferenceWalk walk;
-  std::uint64_t left = std::uint64_t{1} << 30;
-  while (walk_references(world.list, walk, left, 64, [](std::uint64_t) {}) ==
-         memory::Walked::kMore) {
-  }
-  (void)verify(world.list);
-  for (std::uint32_t part = 0; part < 20; ++part) {
-    (void)reaches(world.list, part, world.arena.geometry.chunks + part * 1024);
-  }
-}
-
-void write_everything(ListWorld& world, std::uint64_t draw) {
-  const Item items[] = {int_item(1), text_item(std::string(50, 'z')),
-                        text_item(std::string(5000, 'z'))};
-  const ListValue value = items[draw % 3].value();
-  ListElement element;
-  const auto change = [&](auto call) {
-    memory::Call brief{.caller = world.caller, .timeout_ns = 2'000'000};
-    ListWriter writer(world.list, brief);
-    (void)call(writer);
-  };
-  change([&](ListWriter& writer) { return writer.append({&value, 1}); });
-  change([&](ListWriter& writer) {
-    return writer.set(static_cast<std::int64_t>(draw % 2600), value);
-  });
-  change([&](ListWriter& writer) { return writer.pop(-1, element); });
-  change([&](ListWriter& writer) { return writer.insert(5, value); });
-  change([&](ListWriter& writer) { return writer.pop(7, element); });
-  change([&](ListWriter& writer) { return writer.erase({.start = 2, .stop = 2400, .step = 3}); });
-  change([&](ListWriter& writer) { return writer.reverse(); });
-  (void)append_quickly(world.list, world.caller, value.word | 1);
-  (void)set_quickly(world.list, world.caller, 3, value.word | 1);
-  change([&](ListWriter& writer) { return writer.clear(); });
-}
-
-void recover(ListWorld& world) {
-  for (std::uint16_t slot = 0; slot < 3; ++slot) {
-    memory::ThreadRecord& record = world.arena.records[slot];
-    (void)world.arena.memory.recover_intents(record, memory::owner_of(slot, 1), world.reaches());
-    recover_list(world.list, world.arena.manager, slot);
-  }
-}
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kRounds = 60;
