@@ -127,8 +127,8 @@ absl::Status Objects::lay_in_arena(Index index, const New& object, std::byte* ar
                          .flags = traits.flags,
                          .parameter = traits.parameter,
                          .block = record.block,
-                         .initial = traits.initial};
-  fill_random(made.seed);
+                         .initial = traits.initial,
+                         .seed = random_word()};
   memory::lay_object(arena, made);
   return absl::OkStatus();
 }

@@ -448,10 +448,12 @@ class Dict {
     std::uint32_t from = 0;
     std::uint32_t end = 0;
   };
+  template <typename Words>
   Copied copy_shard(const Shard& shard, Interval& wanted, bool with_values, bool instant,
-                    DictSnapshot& snapshot) const;
+                    DictSnapshot& snapshot, const Words& words) const;
+  template <typename Words>
   bool copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
-                  DictSnapshot& snapshot) const;
+                  DictSnapshot& snapshot, const Words& words) const;
   Walked walk_block(const Block& block, ReferenceWalk& walk, std::uint64_t& left,
                     std::uint32_t& steps, absl::FunctionRef<void(std::uint64_t id)> visit) const;
   // For walks over all shards: their blocks are apart from each other, so all of them together are

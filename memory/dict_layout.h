@@ -76,18 +76,19 @@ static_assert(kHeaderPageBytes == cell_bytes(3) && kPageTableBytes == cell_bytes
 //   0 ... 64 as in every descriptor; `lock`: of the header pages
 //   64                 80             88             96         104     108
 //   +------------------+--------------+--------------+----------+-------+-------+----
-//   | seed             | page 0       | page table   | sequence | depth |sticky | 0
+//   | seed    | 0      | page 0       | page table   | sequence | depth |sticky | 0
 //   128 ------------------------------------------------------------------------+---
 //   | shard 0                                                                   |
 //   +---------------------------------------------------------------------------+  256
 struct DictDescriptor {
   std::uint64_t common[8];
-  std::uint64_t seed[2];  // of the hash; never changes
-  Word64 first_page;      // offset of header page 0, whose first place is not used; 0: none yet
-  Word64 page_table;      // offset of the offsets of pages 1 and on
-  Word64 sequence;        // of the next entry that is inserted
-  Word32 depth;           // no shard is deeper, or only for a moment
-  Word32 sticky;          // what has ever been put: kHasReferences
+  std::uint64_t seed;  // of the hash; never changes
+  std::uint64_t reserved_1;
+  Word64 first_page;  // offset of header page 0, whose first place is not used; 0: none yet
+  Word64 page_table;  // offset of the offsets of pages 1 and on
+  Word64 sequence;    // of the next entry that is inserted
+  Word32 depth;       // no shard is deeper, or only for a moment
+  Word32 sticky;      // what has ever been put: kHasReferences
   std::uint64_t reserved[2];
   Shard first;
 };

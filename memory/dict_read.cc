@@ -69,9 +69,10 @@ std::uint64_t Dict::changes() const {
 // ---- snapshots ----
 
 // False: the entry changed meanwhile, or is damaged.
+template <typename Words>
 bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
-                      DictSnapshot& snapshot) const {
-  const std::uint32_t seen = block.slot(slot).load();
+                      DictSnapshot& snapshot, const Words& words) const {
+  const std::uint32_t seen = words.slot(block.slot(slot));
   if (seen <= kSlotReserved) return true;
   std::uint64_t version = 0;
   Entry entry;
@@ -101,7 +102,7 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
   fence_loads();
   std::uint64_t now = 0;
   const bool stood = (version & 1) == 0 && open_version(block, slot_offset(seen), now) &&
-                     now == version && block.slot(slot).load(std::memory_order_relaxed) == seen;
+                     now == version && words.slot(block.slot(slot)) == seen;
   if (stood) {
     snapshot.items.push_back(item);
   } else {
@@ -111,19 +112,20 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
 }
 
 // The entries from the cursor on. `instant`: all of them at one.
+template <typename Words>
 Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_values, bool instant,
-                              DictSnapshot& snapshot) const {
+                              DictSnapshot& snapshot, const Words& words) const {
   const std::size_t items = snapshot.items.size();
   const std::size_t bytes = snapshot.bytes.size();
   const std::uint64_t changes = shard.changes.load();
-  const std::uint64_t root = shard.root.load();
+  const std::uint64_t root = words.word(shard.root);
   const std::uint32_t depth = shard.depth.load();
+  const auto stands = [&] {
+    return words.word(shard.root) == root && words.stand() && !object_.is_stale();
+  };
   Copied copied = Copied::kChanged;
   Block block;
-  // The stores of a transaction are not one instant.
-  const bool marked = instant && shard.transaction.load() != 0;
-  if (!marked && depth >= 1 && depth <= kDictDepthMax + 1 &&
-      has_hash(shard, reversed(wanted.from))) {
+  if (depth >= 1 && depth <= kDictDepthMax + 1 && has_hash(shard, reversed(wanted.from))) {
     const std::uint32_t hashes = 1U << (kDictDepthMax - (depth - 1));
     wanted.end = (wanted.from & ~(hashes - 1)) + hashes;
     if (!open_block(root, block)) {
@@ -131,8 +133,8 @@ Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_va
     } else {
       copied = Copied::kWhole;
       for (std::uint32_t i = 0; i < block.slots() && copied == Copied::kWhole; ++i) {
-        for (int tries = 0; !copy_entry(block, i, wanted, with_values, snapshot); ++tries) {
-          if (!instant && tries < kTriesBeforeMixture && is_same(shard, root)) continue;
+        for (int tries = 0; !copy_entry(block, i, wanted, with_values, snapshot, words); ++tries) {
+          if (!instant && tries < kTriesBeforeMixture && stands()) continue;
           copied = Copied::kDamaged;
           break;
         }
@@ -140,8 +142,8 @@ Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_va
     }
   }
   fence_loads();
-  const bool stood = is_same(shard, root) && shard.depth.load() == depth &&
-                     (!instant || shard.changes.load() == changes);
+  const bool stood =
+      stands() && shard.depth.load() == depth && (!instant || shard.changes.load() == changes);
   if (copied == Copied::kWhole && stood) return copied;
   snapshot.items.resize(items);
   snapshot.bytes.resize(bytes);
@@ -168,7 +170,12 @@ Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
         if (held.result != Result::kDone) return held.result;
         shard = held.shard;
       }
-      copied = copy_shard(*shard, wanted, with_values, attempt < kTriesBeforeMixture, snapshot);
+      // The mark is looked at before the words. While it stands in one state, so do they.
+      const bool instant = attempt < kTriesBeforeMixture;
+      copied = shard->transaction.load() == 0
+                   ? copy_shard(*shard, wanted, with_values, instant, snapshot, PlainWords{})
+                   : copy_shard(*shard, wanted, with_values, instant, snapshot,
+                                RecordWords(shard->transaction, arena_, geometry_));
       if (lock_it) unlock_word(*caller, shard->lock);
       if (copied == Copied::kWhole && !charge(shard->root.load(), left)) return Result::kDamaged;
     }

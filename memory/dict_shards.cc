@@ -25,7 +25,7 @@ Dict::Dict(const ObjectView& object, std::byte* arena, const Geometry& geometry,
       geometry_(geometry),
       chunk_bytes_(geometry.file_bytes - geometry.chunks),
       allocator_(allocator),
-      seed_(load_word(reinterpret_cast<const std::byte*>(descriptor_->seed))),
+      seed_(load_word(reinterpret_cast<const std::byte*>(&descriptor_->seed))),
       map_(&first_map_) {
   first_map_.shards[0].store(&descriptor_->first, std::memory_order_relaxed);
 }

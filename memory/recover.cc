@@ -78,8 +78,7 @@ void lay_container(Descriptor& descriptor, const NewObject& object) {
   auto& dict = reinterpret_cast<DictDescriptor&>(descriptor);
   std::memset(reinterpret_cast<std::byte*>(&descriptor) + offsetof(DictDescriptor, seed), 0,
               kDescriptorBytes - offsetof(DictDescriptor, seed));
-  dict.seed[0] = object.seed[0];
-  dict.seed[1] = object.seed[1];
+  dict.seed = object.seed;
   dict.first.depth.store(1);
 }
 

@@ -24,7 +24,7 @@ struct NewObject {
   std::uint64_t parameter = 0;
   std::uint64_t block = 0;             // offset in the arena, of zeroed bytes; 0: none needed
   std::span<const std::byte> initial;  // a Cell's value
-  std::uint64_t seed[2] = {};          // of a container's hash
+  std::uint64_t seed = 0;              // of a container's hash
 };
 
 // Bytes that an object needs beside its descriptor; 0: it fits there.

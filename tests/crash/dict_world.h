@@ -79,7 +79,7 @@ class DictWorld {
     made.index = 1;
     made.id = kDictId;
     made.kind = memory::ObjectKind::kDict;
-    made.seed[0] = 0x1234567890abcdef;
+    made.seed = 0x1234567890abcdef;
     memory::lay_object(objects, made);
   }
 

@@ -297,7 +297,7 @@ class TransactionWorld {
     made.id = id_of(index);
     made.kind = kind;
     made.parameter = parameter;
-    made.seed[0] = 0x1234567890abcdef + index;
+    made.seed = 0x1234567890abcdef + index;
     memory::lay_object(arena, made);
   }
 };

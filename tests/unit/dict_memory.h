@@ -95,7 +95,7 @@ class DictMemory {
     made.index = kIndex;
     made.id = kId;
     made.kind = memory::ObjectKind::kDict;
-    made.seed[0] = 0x1234567890abcdef;
+    made.seed = 0x1234567890abcdef;
     memory::lay_object(mappings_[0], made);
   }
 
