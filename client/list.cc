@@ -202,14 +202,18 @@ absl::Status List::for_each(
   const ArenaReference* const object = object_of(reference_);
   if (object == nullptr) return internal::is_closed();
   std::vector<ListElement> page;
+  memory::Retries retries(internal::op_timeout_ns(*object));
   for (std::size_t at = 0;;) {
     memory::ListMark now;
     Result result = object->view.is_stale() ? Result::kStale : memory::mark(object->list, now);
     if (result == Result::kDone) {
       result = memory::read_page(object->list, now, at, now.count, page);
-      if (result == Result::kDiffers) continue;
+      if (result == Result::kDiffers) {
+        result = retries.again(object->view);
+        if (result == Result::kDone) continue;
+      }
     }
-    if (result != Result::kDone) return internal::failure(result, *object);
+    if (result != Result::kDone) return internal::list_failure(result, *object, 0);
     if (page.empty()) return absl::OkStatus();
     for (const ListElement& element : page) {
       const absl::StatusOr<Value> value = decode_element(element);

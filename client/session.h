@@ -112,7 +112,7 @@ class Session final : private ForkGuarded, public std::enable_shared_from_this<S
 
   // Keeps a block of an object as it is, whoever frees it, until `unpin_block`. NOT_FOUND: it is
   // not the object's any more.
-  absl::Status pin_block(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
+  absl::Status pin_block(std::uint64_t object, std::uint64_t block);
   void unpin_block(std::uint64_t object, std::uint64_t block);
 
   [[nodiscard]] const ClientOptions& options() const { return options_; }

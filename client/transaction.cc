@@ -113,7 +113,8 @@ class TransactionState {
 
  private:
   static std::uint32_t caller_in(Session& session) {
-    const ThreadEntry* const thread = thread_in(session.number());
+    const ThreadEntry* thread = thread_in(session.number());
+    if (thread == nullptr) thread = find_thread_entry(session.number());
     return thread == nullptr ? 0 : thread->caller.owner;
   }
   memory::Result noted(memory::Result result) {
@@ -402,9 +403,10 @@ absl::Status Transaction::set(const List& list, std::ptrdiff_t index, const Valu
   internal::PendingList& mine = state_->list(object);
   if (*at < there) {
     mine.sets[*at] = *std::move(element);
-  } else {
-    mine.appended[*at - there] = *std::move(element);
+    return absl::OkStatus();
   }
+  if (*at - there >= mine.appended.size()) return state_->changed_meanwhile();
+  mine.appended[*at - there] = *std::move(element);
   return absl::OkStatus();
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/dict_calls.h"
+#include "client/fork.h"
 #include "client/session.h"
 #include "memory/wait.h"
 #include "shoal/dict.h"
@@ -16,7 +17,7 @@ namespace shoal {
 
 namespace internal {
 
-absl::Status Session::pin_block(std::uint64_t object, std::uint64_t block, std::uint64_t bytes) {
+absl::Status Session::pin_block(std::uint64_t object, std::uint64_t block) {
   // A forked child's session comes first: it would forget the pin.
   if (const absl::StatusOr<std::uint16_t> own_slot = slot(); !own_slot.ok()) {
     return own_slot.status();
@@ -31,7 +32,7 @@ absl::Status Session::pin_block(std::uint64_t object, std::uint64_t block, std::
         auto pin = request.initPin();
         pin.setObject(object);
         pin.setBlock(block);
-        pin.setBytes(bytes);
+
         pin.setOn(true);
       },
       [](wire::Reply::Reader, Descriptors&) { return absl::OkStatus(); });
@@ -74,14 +75,18 @@ constexpr std::uint64_t kPinnedBytesMin = 64 << 10;
 class PinnedBlock {
  public:
   PinnedBlock(std::shared_ptr<Reference> reference, std::uint64_t block)
-      : reference_(std::move(reference)), block_(block) {}
+      : reference_(std::move(reference)), block_(block), epoch_(fork_epoch()) {}
   PinnedBlock(const PinnedBlock&) = delete;
   PinnedBlock& operator=(const PinnedBlock&) = delete;
-  ~PinnedBlock() { reference_->session->unpin_block(reference_->object, block_); }
+  ~PinnedBlock() {
+    // A parent's, in its child: the child's own pin of the same block is another.
+    if (epoch_ == fork_epoch()) reference_->session->unpin_block(reference_->object, block_);
+  }
 
  private:
   std::shared_ptr<Reference> reference_;
   std::uint64_t block_;
+  std::uint64_t epoch_;
 };
 
 // Where a value lies, or what it is.
@@ -124,9 +129,7 @@ absl::StatusOr<ValueView> Dict::view(const Key& key) const {
       const std::span<const char> copied(*seen.copy);
       return ValueView(kind, std::as_bytes(copied), std::move(seen.copy));
     }
-    // Behind the value is room for a reader that copies whole words.
-    const absl::Status pinned =
-        object->session->pin_block(object->object, seen.block, seen.bytes.size() + 8);
+    const absl::Status pinned = object->session->pin_block(object->object, seen.block);
     if (pinned.ok()) {
       auto keeper = std::make_shared<const internal::PinnedBlock>(reference_, seen.block);
       internal::Seen again;

@@ -145,9 +145,9 @@ absl::Status ArenaMemory::free(std::uint64_t object, std::uint64_t block, std::u
   return allocator_.free(caller_, block, bytes, {.object = object, .part = 0});
 }
 
-void ArenaMemory::unpin(std::uint64_t object, std::uint64_t block, std::uint64_t bytes) {
+void ArenaMemory::unpin(std::uint64_t object, std::uint64_t block) {
   idle_passes_left_ = kIdlePasses;
-  allocator_.unpin(caller_, block, bytes, object);
+  allocator_.unpin(caller_, block, object);
 }
 
 void ArenaMemory::recover_intents(memory::ThreadRecord& record, std::uint32_t owner,

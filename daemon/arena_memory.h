@@ -68,10 +68,10 @@ class ArenaMemory {
   void recover_intents(memory::ThreadRecord& record, std::uint32_t owner, memory::Reaches reaches);
 
   // For views, which Pins counts. False: the block is not a run of the object.
-  bool pin(std::uint64_t object, std::uint64_t block, std::uint64_t bytes) {
-    return allocator_.pin(block, bytes, static_cast<std::uint32_t>(object));
+  bool pin(std::uint64_t object, std::uint64_t block) {
+    return allocator_.pin(block, static_cast<std::uint32_t>(object));
   }
-  void unpin(std::uint64_t object, std::uint64_t block, std::uint64_t bytes);
+  void unpin(std::uint64_t object, std::uint64_t block);
   [[nodiscard]] memory::ContainerHome home() {
     return {.arena = bytes_, .geometry = geometry_, .allocator = &allocator_};
   }

@@ -18,7 +18,7 @@ std::uint32_t Pins::of_session(Index slot) const {
   return found == count_of_session_.end() ? 0 : found->second;
 }
 
-absl::Status Pins::add(Index slot, Index object, std::uint64_t block, std::uint64_t bytes) {
+absl::Status Pins::add(Index slot, Index object, std::uint64_t block) {
   if (by_session_.contains(Pin{slot, object, block})) return absl::OkStatus();
   const ObjectRecord& record = objects_.record(object);
   if (of_session(slot) >= protocol::kPinsPerSessionMax) {
@@ -26,17 +26,16 @@ absl::Status Pins::add(Index slot, Index object, std::uint64_t block, std::uint6
                  record.name.view(), "\": a process can have ", protocol::kPinsPerSessionMax,
                  " large values in view at once; let go of some, or copy them");
   }
-  Pinned& pinned = blocks_[Block{object, block}];
-  if (pinned.sessions == 0) {
+  std::uint32_t& sessions = blocks_[Block{object, block}];
+  if (sessions == 0) {
     ArenaMemory* const memory = memory_of(object);
-    if (memory == nullptr || !memory->pin(objects_.id(object), block, bytes)) {
+    if (memory == nullptr || !memory->pin(objects_.id(object), block)) {
       blocks_.erase(Block{object, block});
       return error(absl::StatusCode::kNotFound, kind_name(record.kind), " \"", record.name.view(),
                    "\" has no such block any more; look the value up again");
     }
-    pinned.bytes = bytes;
   }
-  ++pinned.sessions;
+  ++sessions;
   by_session_.insert(Pin{slot, object, block});
   ++count_of_session_[slot];
   return absl::OkStatus();
@@ -48,9 +47,9 @@ void Pins::end(absl::btree_set<Pin>::iterator pin) {
   const auto count = count_of_session_.find(slot);
   if (--count->second == 0) count_of_session_.erase(count);
   const auto pinned = blocks_.find(Block{object, block});
-  if (--pinned->second.sessions != 0) return;
+  if (--pinned->second != 0) return;
   ArenaMemory* const memory = memory_of(object);
-  if (memory != nullptr) memory->unpin(objects_.id(object), block, pinned->second.bytes);
+  if (memory != nullptr) memory->unpin(objects_.id(object), block);
   blocks_.erase(pinned);
 }
 

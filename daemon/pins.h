@@ -28,7 +28,7 @@ class Pins {
 
   // Again: no more than once. NOT_FOUND: the block is not the object's, or not any more.
   // RESOURCE_EXHAUSTED: the session has too many.
-  absl::Status add(Index slot, Index object, std::uint64_t block, std::uint64_t bytes);
+  absl::Status add(Index slot, Index object, std::uint64_t block);
   void end(Index slot, Index object, std::uint64_t block);
   void end_object(Index slot, Index object);
   void end_session(Index slot);
@@ -38,10 +38,6 @@ class Pins {
  private:
   using Block = std::pair<Index, std::uint64_t>;        // object, offset
   using Pin = std::tuple<Index, Index, std::uint64_t>;  // slot, object, offset
-  struct Pinned {
-    std::uint64_t bytes = 0;
-    std::uint32_t sessions = 0;
-  };
 
   [[nodiscard]] ArenaMemory* memory_of(Index object) const;
   void end(absl::btree_set<Pin>::iterator pin);
@@ -49,7 +45,7 @@ class Pins {
   const Catalog& catalog_;
   Objects& objects_;
   ArenaMemories& memories_;
-  absl::btree_map<Block, Pinned> blocks_;
+  absl::btree_map<Block, std::uint32_t> blocks_;  // how many sessions have it pinned
   absl::btree_set<Pin> by_session_;
   absl::flat_hash_map<Index, std::uint32_t> count_of_session_;
 };

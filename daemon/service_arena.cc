@@ -56,7 +56,7 @@ absl::Status Service::pin(Call& call, wire::Pin::Reader pin) {
     return error(absl::StatusCode::kFailedPrecondition, kind_name(record.kind), " \"",
                  record.name.view(), "\" has no values to pin; dicts and lists do");
   }
-  absl::Status status = parts_.pins.add(call.peer.slot, *object, pin.getBlock(), pin.getBytes());
+  absl::Status status = parts_.pins.add(call.peer.slot, *object, pin.getBlock());
   if (status.ok()) call.reply.setDone();
   return status;
 }

@@ -202,9 +202,9 @@ absl::Status ArenaMemory::free(Caller& caller, std::uint64_t block, std::uint64_
 
 // ---- pins ----
 
-bool ArenaMemory::pin(std::uint64_t block, std::uint64_t bytes, std::uint32_t object) const {
+bool ArenaMemory::pin(std::uint64_t block, std::uint32_t object) const {
   Place place;
-  if (!place_of(block, bytes, place) || place.is_cell()) return false;
+  if (!place_of(block, kChunkBytes, place)) return false;
   std::uint64_t head = word_of(place, 0).load();
   while (is_kept_state(block_state(head)) && (head & kWordHead) != 0 &&
          block_object(head) == object) {
@@ -213,10 +213,11 @@ bool ArenaMemory::pin(std::uint64_t block, std::uint64_t bytes, std::uint32_t ob
   return false;
 }
 
-void ArenaMemory::unpin(Caller& manager, std::uint64_t block, std::uint64_t bytes,
-                        std::uint64_t object) {
+void ArenaMemory::unpin(Caller& manager, std::uint64_t block, std::uint64_t object) {
   Place place;
-  if (!place_of(block, bytes, place) || place.is_cell()) return;
+  if (!place_of(block, kChunkBytes, place)) return;
+  // All of the run, whatever whoever pinned it said: it ends before the next head.
+  place = run_place(place.chunk, std::min(geometry_.chunk_count - place.chunk, kRunChunksMax));
   std::uint64_t head = word_of(place, 0).load();
   const auto is_its = [&](BlockState state) {
     return block_state(head) == state && block_object(head) == static_cast<std::uint32_t>(object);

@@ -193,9 +193,9 @@ class ArenaMemory {
 
   // The run stays as it is until unpin, even if it is freed. False: it is not a run of the object
   // at this index, or is being freed. Again: no more than once.
-  bool pin(std::uint64_t block, std::uint64_t bytes, std::uint32_t object) const;
+  bool pin(std::uint64_t block, std::uint32_t object) const;
   // `object`: its id.
-  void unpin(Caller& manager, std::uint64_t block, std::uint64_t bytes, std::uint64_t object);
+  void unpin(Caller& manager, std::uint64_t block, std::uint64_t object);
 
   // Whether `record` has something for recover_intents to do.
   static bool has_intent(ThreadRecord& record);

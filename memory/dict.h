@@ -54,6 +54,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -335,6 +336,24 @@ class Dict {
     if (!word.change(seen, 0)) [[unlikely]]
       (void)release_slow(object_, word, caller, seen, 1);
   }
+  // Lets a shard go, also if what is called under its lock throws: memory for a copy may be
+  // missing.
+  class Guard {
+   public:
+    Guard(const Dict& dict, Caller& caller, Word32& word)
+        : dict_(dict), caller_(caller), word_(&word) {}
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    ~Guard() {
+      if (word_ != nullptr) unlock();
+    }
+    void unlock() { dict_.unlock_word(caller_, *std::exchange(word_, nullptr)); }
+
+   private:
+    const Dict& dict_;
+    Caller& caller_;
+    Word32* word_;
+  };
   static void touch(Shard& shard) {
     shard.changes.store(shard.changes.load(std::memory_order_relaxed) + 1);
   }
@@ -523,7 +542,7 @@ class Dict {
   if (entry.layout.bytes() != kLargeValueBytes) return false;
   value.block = load_word(entry.value(), std::memory_order_relaxed);
   value.bytes = load_word(entry.value() + 8, std::memory_order_relaxed);
-  value.data = value.bytes > kBlockBytesMax ? nullptr : resolve(value.block, value.bytes + 7);
+  value.data = value.bytes > kDictValueBytesMax ? nullptr : resolve(value.block, value.bytes + 7);
   return value.data != nullptr;
 }
 

@@ -205,6 +205,7 @@ inline constexpr unsigned kKeyBits = 14;
 inline constexpr std::uint32_t kDictKeyBytesMax = 8192;
 inline constexpr std::uint32_t kInlineValueBytesMax = 2048;
 inline constexpr std::uint32_t kLargeValueBytes = 16;
+inline constexpr std::uint64_t kDictValueBytesMax = std::uint64_t{1} << 30;
 inline constexpr std::uint64_t kSequenceMax = (std::uint64_t{1} << (64 - kKeyBits)) - 1;
 
 constexpr std::uint32_t padded(std::uint32_t bytes) { return (bytes + 7) & ~7U; }

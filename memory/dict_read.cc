@@ -305,6 +305,7 @@ Result Dict::pop_last(Call& call, Show show) {
     if (shard == nullptr) return Result::kDamaged;
     Result result = lock_word(call, shard->lock);
     if (result != Result::kDone) return result;
+    Guard guard(*this, call.caller, shard->lock);
     Block block;
     Spot spot;
     Garbage garbage;
@@ -327,7 +328,7 @@ Result Dict::pop_last(Call& call, Show show) {
     }
     if (!take && last >= shard->latest.load(std::memory_order_relaxed)) ++in_vain;
     shard->latest.store(last, std::memory_order_relaxed);
-    unlock_word(call.caller, shard->lock);
+    guard.unlock();
     if (!take) continue;
     free_value(call.caller, key.hash, garbage);
     if (result != Result::kDone) return result;

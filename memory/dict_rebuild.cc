@@ -266,7 +266,10 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
     result = copy_live(old, index, mask, low);
     if (result == Result::kDone) result = copy_live(old, other, mask, high);
   }
-  if (result == Result::kDone) result = lock_word(call, upper->lock);
+  // Somebody who holds the upper one may be waiting for this one: no waiting here.
+  std::uint32_t free = 0;
+  const bool taken = result == Result::kDone && !upper->lock.change(free, call.caller.owner << 2);
+  if (taken) result = Result::kDiffers;
   if (result == Result::kDone && upper->depth.load() != 0) {
     unlock_word(call.caller, upper->lock);
     result = Result::kDamaged;
@@ -275,6 +278,12 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
     unlock_word(call.caller, shard.lock);
     drop(call.caller, low);
     drop(call.caller, high);
+    // Without a lock there may be: until whoever has it lets it go, or has died.
+    if (taken) {
+      const Result waited = lock_word(call, upper->lock);
+      if (waited != Result::kDone) return waited;
+      unlock_word(call.caller, upper->lock);
+    }
     return result;
   }
   Garbage garbage;

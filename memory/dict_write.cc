@@ -1,6 +1,8 @@
 // Changing one key. See dict.h.
 #include <algorithm>
 
+#include "absl/cleanup/cleanup.h"
+
 #include "memory/dict.h"
 #include "memory/seeded_faults.h"
 
@@ -262,16 +264,15 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
     if (held.result != Result::kDone) [[unlikely]]
       return held.result;
     Shard* const shard = held.shard;
+    Guard guard(*this, call.caller, shard->lock);
     Block block;
     Spot spot;
     StoredValue found;
     const bool open = open_block(shard->root.load(std::memory_order_relaxed), block)
                           ? look(block, key, spot)
                           : block.root.block == 0;
-    if (!open || (spot.seen != 0 && !open_value(spot.entry, found))) [[unlikely]] {
-      unlock_word(call.caller, shard->lock);
+    if (!open || (spot.seen != 0 && !open_value(spot.entry, found))) [[unlikely]]
       return Result::kDamaged;
-    }
     const DictDecision decision = decide(spot.seen != 0 ? &found : nullptr);
     Result result = decision.result;
     Garbage garbage;
@@ -288,7 +289,7 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
         result = put_at(call, *shard, block, key, spot, incoming, garbage);
       }
     }
-    unlock_word(call.caller, shard->lock);
+    guard.unlock();
     if (bring) [[unlikely]] {
       result = bring_in_again(call, key, *decision.value, incoming);
       if (result != Result::kDone) return result;
@@ -318,6 +319,10 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
 [[gnu::flatten]] Result Dict::put(Call& call, const DictKey& key, const DictValue& value,
                                   Only only) {
   Incoming incoming{.value = &value};
+  const absl::Cleanup give_it_up = [&] {
+    if (incoming.large != 0) [[unlikely]]
+      give_up(call.caller, key, incoming);
+  };
   Result result = Result::kDone;
   if (value.bytes > kInlineValueBytesMax) [[unlikely]]
     result = bring_in(call, key, value, incoming);
@@ -330,8 +335,6 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
       return DictDecision{.what = DictDecision::What::kPut, .value = &value};
     });
   }
-  if (incoming.large != 0) [[unlikely]]
-    give_up(call.caller, key, incoming);
   return result;
 }
 
@@ -345,10 +348,11 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
 
 [[gnu::flatten]] Result Dict::change(Call& call, const DictKey& key, Decide decide) {
   Incoming incoming;
-  const Result result = alter(call, key, incoming, decide);
-  if (incoming.large != 0) [[unlikely]]
-    give_up(call.caller, key, incoming);
-  return result;
+  const absl::Cleanup give_it_up = [&] {
+    if (incoming.large != 0) [[unlikely]]
+      give_up(call.caller, key, incoming);
+  };
+  return alter(call, key, incoming, decide);
 }
 
 SHOAL_VARIANT_END

@@ -183,8 +183,10 @@ Result get_once(const ListObject& list, std::int64_t index, ListElement& element
   if (!is_inline(spot.word) && !read_bytes(list, spot.leaf_offset, spot.word, element)) {
     result = Result::kDamaged;
   }
+  // The count first: an element that was taken away, and another one appended in its place, shows
+  // in one or the other.
   const bool stood =
-      is_same_large(list, spot.at, spot.word, words) && is_still_there(list, spot, words);
+      is_still_there(list, spot, words) && is_same_large(list, spot.at, spot.word, words);
   return stood ? result : Result::kDiffers;
 }
 
@@ -242,7 +244,7 @@ Result read_page(const ListObject& list, const ListMark& mark, std::uint64_t fir
       }
       const bool can_be =
           is_inline(spot.word) || read_bytes(list, spot.leaf_offset, spot.word, page[i]);
-      if (!is_same_large(list, spot.at, spot.word, words) || !is_still_there(list, spot, words)) {
+      if (!is_still_there(list, spot, words) || !is_same_large(list, spot.at, spot.word, words)) {
         return Result::kDiffers;
       }
       if (can_be && is_inline(spot.word)) page[i].word = spot.word;

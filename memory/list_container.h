@@ -171,14 +171,17 @@ struct ListSpot {
   std::uint64_t index = 0;
   std::uint64_t at = 0;  // the element's offset
   std::uint64_t word = 0;
+  std::uint64_t count = 0;
+  bool from_end = false;  // `index` was counted from there
 };
 
 // Whether the words that lead there still are as they were, so that what was read is the list's.
 template <typename Words>
 bool is_still_there(const ListObject& list, const ListSpot& spot, const Words& words) {
   fence_loads();
+  const std::uint64_t count = words.word(list.at<ListSpine>(spot.spine).count);
   return list.at<Word64>(spot.leaf_at).load(std::memory_order_relaxed) == spot.leaf &&
-         words.word(list.at<ListSpine>(spot.spine).count) > spot.index && words.stand() &&
+         (spot.from_end ? count == spot.count : count > spot.index) && words.stand() &&
          list.descriptor().root.load(std::memory_order_relaxed) == spot.root;
 }
 
@@ -191,10 +194,11 @@ Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot, const
   if (place == 0) return Result::kAbsent;
   if (!list.has_place(place)) return Result::kDamaged;
   spot.spine = list.offset_of(place);
-  const std::uint64_t count = words.word(list.at<ListSpine>(spot.spine).count);
-  if (index < 0) index += static_cast<std::int64_t>(count);
+  spot.count = words.word(list.at<ListSpine>(spot.spine).count);
+  spot.from_end = index < 0;
+  if (index < 0) index += static_cast<std::int64_t>(spot.count);
   spot.index = static_cast<std::uint64_t>(index);
-  if (spot.index >= count) return Result::kAbsent;
+  if (spot.index >= spot.count) return Result::kAbsent;
   const std::uint64_t leaf = spot.index / kLeafElements;
   spot.leaf_at = spot.spine + sizeof(ListSpine) + leaf * 8;
   if (!list.holds(spot.leaf_at, 8)) return Result::kDamaged;

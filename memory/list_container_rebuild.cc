@@ -114,10 +114,10 @@ bool ListWriter::measure(const ListPlan& plan, std::uint64_t& run_bytes) const {
   return true;
 }
 
-// `to` is noted as `next`; nobody reads it yet.
-Result ListWriter::build(const ListPlan& plan, const ListTree& to) {
-  const std::uint64_t run = to.head(list_).run.load();
-  const std::uint64_t end = run + to.head(list_).run_bytes.load();
+// `to` is noted as `next`; nobody reads it yet. `in`: its run, as it was allocated.
+Result ListWriter::build(const ListPlan& plan, const ListTree& to, const Block& in) {
+  const std::uint64_t run = in.offset;
+  const std::uint64_t end = run + in.bytes;
   const std::uint64_t count = plan.count();
   std::uint64_t at = run;
   Piece piece;
@@ -201,9 +201,10 @@ ListWriter::Step ListWriter::rebuild(const ListPlan& plan) {
   note_kinds(plan.values);
   if (has_fault(Fault::kListRootUnbuilt)) d.root.store(to.root);
   if (!has_fault(Fault::kListNotesLate)) note();
+  const Block run = block_;
   own(spine_);
   own(block_);
-  const Result built = count > 0 ? build(plan, to) : Result::kDone;
+  const Result built = count > 0 ? build(plan, to, run) : Result::kDone;
   if (built != Result::kDone) {
     finish_replacing(list_, caller_);
     return built;

@@ -164,7 +164,7 @@ class ListWriter {
 
   Step rebuild(const ListPlan& plan);
   bool measure(const ListPlan& plan, std::uint64_t& run_bytes) const;
-  Result build(const ListPlan& plan, const ListTree& to);
+  Result build(const ListPlan& plan, const ListTree& to, const Block& in);
   Result build_new(const ListValue& value, std::size_t which, std::uint64_t index,
                    ListLeafView& leaf, const ListTree& to);
   struct Piece;

@@ -23,6 +23,12 @@ constexpr std::uint64_t where_of(std::uint64_t offset, bool wide) {
   return offset << 1 | (wide ? 1 : 0);
 }
 
+// Whether a record can lie there.
+bool is_record_place(const Geometry& geometry, std::uint64_t offset) {
+  return offset >= geometry.chunks && offset % kSmallestCellBytes == 0 &&
+         offset <= geometry.file_bytes - kSmallestCellBytes;
+}
+
 // One of a committed transaction's; making it again does no harm.
 void make_store(std::byte* arena, std::uint64_t where, std::uint64_t value) {
   std::byte* const at = arena + (where >> 1);
@@ -39,9 +45,7 @@ void make_store(std::byte* arena, std::uint64_t where, std::uint64_t value) {
 
 RecordWords::RecordWords(const Word64& mark, const std::byte* arena, const Geometry& geometry)
     : marked_(mark), arena_(arena), mark_(mark.load()) {
-  const bool inside = mark_ >= geometry.chunks && mark_ % kSmallestCellBytes == 0 &&
-                      mark_ + kSmallestCellBytes <= geometry.file_bytes;
-  if (!inside) return;
+  if (!is_record_place(geometry, mark_)) return;
   record_ = reinterpret_cast<const TransactionRecord*>(arena + mark_);
   state_ = record_->state.load();
   if ((state_ & kCommitted) == 0) return;
@@ -110,29 +114,40 @@ Result ConsistentReads::see(Dict& dict, const DictKey& key) {
   }
 }
 
-// Of an object with one lock. Whoever else has it may be in the middle of a change.
-Result ConsistentReads::see(const ObjectView& object, const Word64& word) {
-  for (const Seen& seen : seen_) {
-    if (seen.word == &word) return Result::kDone;
+// Of an object with one lock. Whoever else has it may be in the middle of a change, which the word
+// tells of only afterwards.
+Result ConsistentReads::see(const ObjectView& object, const Word64& word, std::uint64_t& value) {
+  const auto known = std::find_if(seen_.begin(), seen_.end(),
+                                  [&](const Seen& seen) { return seen.word == &word; });
+  if (known != seen_.end()) {
+    value = known->value;
+    return stands(*known) ? Result::kDone : Result::kDiffers;
   }
-  const std::uint64_t value = word.load(std::memory_order_seq_cst);
-  const Word32& lock = object.descriptor->lock;
-  const std::uint32_t owner = owner_in(lock.load(std::memory_order_seq_cst));
-  if (owner != 0 && owner != me_) {
-    return object.is_stale() ? Result::kStale : Result::kDiffers;
-  }
-  seen_.push_back({.object = &object, .word = &word, .lock = &lock, .value = value});
+  Seen seen{.object = &object, .word = &word, .lock = &object.descriptor->lock, .late = true};
+  seen.value = value = word.load(std::memory_order_seq_cst);
+  if (!stands(seen)) return object.is_stale() ? Result::kStale : Result::kDiffers;
+  seen_.push_back(seen);
   return Result::kDone;
 }
 
+bool ConsistentReads::stands(const Seen& seen) const {
+  if (seen.late) {
+    const std::uint32_t owner = owner_in(seen.lock->load(std::memory_order_seq_cst));
+    if (owner != 0 && owner != me_) return false;
+  }
+  return seen.word->load(std::memory_order_seq_cst) == seen.value && !seen.object->is_stale();
+}
+
 Result ConsistentReads::get(const ListObject& list, std::int64_t index, ListElement& element) {
-  const Result seen = see(list.view, list.descriptor().changes);
+  std::uint64_t changes = 0;
+  const Result seen = see(list.view, list.descriptor().changes, changes);
   return seen == Result::kDone ? memory::get(list, index, element) : seen;
 }
 
 Result ConsistentReads::count(const ListObject& list, std::uint64_t& count) {
   ListMark now;
-  Result result = see(list.view, list.descriptor().changes);
+  std::uint64_t changes = 0;
+  Result result = see(list.view, list.descriptor().changes, changes);
   if (result == Result::kDone) result = mark(list, now);
   count = now.count;
   return result;
@@ -140,19 +155,20 @@ Result ConsistentReads::count(const ListObject& list, std::uint64_t& count) {
 
 Result ConsistentReads::load(const ObjectView& cell, std::int64_t timeout_ns,
                              std::span<std::byte> value) {
-  const Result seen = see(cell, cell.descriptor->value);
+  // The token, too, which goes on with every transaction: a word may come back.
+  std::uint64_t token = 0;
+  std::uint64_t word = 0;
+  Result seen = see(cell, cell.descriptor->token, token);
+  if (seen == Result::kDone) seen = see(cell, cell.descriptor->value, word);
   if (seen != Result::kDone) return seen;
   if (!is_one_word(cell.count)) return load_cell(cell, timeout_ns, value);
-  const std::uint64_t word = cell.descriptor->value.load(std::memory_order_seq_cst);
   std::memcpy(value.data(), &word, std::min<std::size_t>(value.size(), sizeof word));
   return cell.is_stale() ? Result::kStale : Result::kDone;
 }
 
 bool ConsistentReads::stand() const {
   fence_loads();
-  return std::all_of(seen_.begin(), seen_.end(), [](const Seen& seen) {
-    return seen.word->load(std::memory_order_seq_cst) == seen.value && !seen.object->is_stale();
-  });
+  return std::all_of(seen_.begin(), seen_.end(), [&](const Seen& seen) { return stands(seen); });
 }
 
 // ---- the record ----
@@ -169,6 +185,8 @@ Result Transaction::begin(Call& call, std::uint64_t object, std::uint64_t publis
   }
   offset_ = *block;
   publishes_max_ = publishes;
+  blocks_max_ = blocks;
+  listed_ = 0;
   record_ = reinterpret_cast<TransactionRecord*>(home_.arena + offset_);
   auto& header = *reinterpret_cast<ArenaHeader*>(home_.arena);
   record_->publishes_max.store(static_cast<std::uint32_t>(publishes));
@@ -213,7 +231,7 @@ void Transaction::end(Call& call) {
   const std::uint64_t state = record_->state.load(std::memory_order_relaxed);
   const std::uint64_t what =
       (state & (kCommitted | kTransactionDone)) != 0 ? kBlockGivenBack : kBlockTaken;
-  free_listed(home_, call.caller, blocks(), record_->blocks.load(), what);
+  free_listed(home_, call.caller, blocks(), listed_, what);
   free_record(home_, call.caller, *call.caller.record, offset_, bytes_, block_for_);
   record_ = nullptr;
 }
@@ -222,15 +240,16 @@ void Transaction::publish(std::uint64_t offset, bool wide, std::uint64_t value) 
   stores_.emplace_back(where_of(offset, wide), value);
 }
 
-void Transaction::list_block(const Dict::Garbage& block, const BlockFor& block_for,
+bool Transaction::list_block(const Dict::Garbage& block, const BlockFor& block_for,
                              std::uint64_t what) {
-  const std::uint32_t at = record_->blocks.load(std::memory_order_relaxed);
-  TransactionBlock& listed = blocks()[at];
+  if (listed_ >= blocks_max_) return false;
+  TransactionBlock& listed = blocks()[listed_];
   listed.offset.store(block.block);
   listed.bytes.store(block.bytes);
   listed.object.store(block_for.object);
   listed.what.store(what | block_for.part);
-  record_->blocks.store(at + 1);
+  record_->blocks.store(++listed_);
+  return true;
 }
 
 // ---- locks ----
@@ -270,8 +289,12 @@ Result Transaction::lock_all(Call& call, const TransactionChanges& changes) {
       result = acquire_slow(*lock.object, *lock.word, call.caller, Purpose::kLock,
                             deadline_after(absl::Nanoseconds(call.timeout_ns)));
     }
+    if (result == Result::kDone && lock.recursive) result = claim(call, *lock.object);
     if (result == Result::kDone) continue;
-    locks_.resize(i);
+    // One that could not be claimed is held all the same.
+    const bool held = lock.was_mine || owner_in(lock.word->load()) == call.caller.owner;
+    locks_.resize(held ? i + 1 : i);
+    give_claims_back(call);
     unlock_all(call);
     return result;
   }
@@ -346,7 +369,8 @@ Result Transaction::bring_in(Call& call, const TransactionChange& change,
   if (result != Result::kDone || incoming.large == 0) return result;
   const BlockFor part = change.dict->value_part(change.key.hash);
   const Dict::Garbage block{.block = incoming.large, .bytes = change.value.bytes + 8};
-  list_block(block, part, kBlockTaken);
+  // There is room: two for each key.
+  (void)list_block(block, part, kBlockTaken);
   (void)home_.allocator->own(call.caller, block.block, block.bytes, part);
   incoming.used = true;
   return Result::kDone;
@@ -371,8 +395,8 @@ Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
     if (found && spot.entry.layout.large()) {
       StoredValue old;
       if (!dict.open_value(spot.entry, old)) return Result::kDamaged;
-      list_block({.block = old.block, .bytes = old.bytes + 8}, dict.value_part(change.key.hash),
-                 kBlockGivenBack);
+      (void)list_block({.block = old.block, .bytes = old.bytes + 8},
+                       dict.value_part(change.key.hash), kBlockGivenBack);
     }
     if (change.erase) {
       publish(offset_of(spot.slot), false, kSlotErased);
@@ -425,7 +449,7 @@ Result Transaction::bring_in(Call& call, ListChanges& change) {
       const Result result = writer.make_large(put.value, made);
       if (result != Result::kDone) return result;
       put.large = made.word;
-      list_block({.block = made.offset, .bytes = made.bytes}, part, kBlockTaken);
+      (void)list_block({.block = made.offset, .bytes = made.bytes}, part, kBlockTaken);
       (void)home_.allocator->own(call.caller, made.offset, made.bytes, part);
     }
   }
@@ -436,37 +460,42 @@ Result Transaction::prepare_list(Call& call, const ListChanges& change) {
   const ListObject& list = *change.list;
   ListWriter writer(list, call);
   writer.borrow_lock();
-  std::vector<ListWriter::Change> stores;
-  const Result result = writer.prepare(change.sets, change.appended, stores);
+  const Result result = writer.prepare(change.sets, change.appended, list_stores_);
   if (result != Result::kDone) return result;
-  for (const ListWriter::Change& store : stores) {
+  for (const ListWriter::Change& store : list_stores_) {
     publish(offset_of(store.word), true, store.value);
     if (store.drops == 0) continue;
     const LargePlace place = LargePlace::of(store.drops);
     if (!list.has_place(place.place)) return Result::kDamaged;
-    list_block(
+    (void)list_block(
         {.block = list.offset_of(place.place), .bytes = large_block_bytes(list, store.drops)},
         {.object = list.view.id, .part = kListPartValue}, kBlockGivenBack);
   }
   return Result::kDone;
 }
 
-Result Transaction::prepare_cells(Call& call, const std::vector<CellChange>& cells) {
+void Transaction::prepare_cells(const std::vector<CellChange>& cells) {
   for (const CellChange& change : cells) {
     const ObjectView& cell = change.cell;
     std::uint64_t word = 0;
     if (is_one_word(cell.count)) {
       std::memcpy(&word, change.value.data(), std::min<std::size_t>(change.value.size(), 8));
     } else {
-      const Result result =
-          claim_cell(cell, call.caller, deadline_after(absl::Nanoseconds(call.timeout_ns)));
-      if (result != Result::kDone) return result;
-      claimed_.push_back(&cell);
       word = fill_other_buffer(cell, change.value);
     }
+    Word64& token = cell.descriptor->token;
+    token.store(token.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     publish(offset_of(&cell.descriptor->value), true, word);
   }
-  return Result::kDone;
+}
+
+// What a store into a cell of several words needs beside its lock: others store without that.
+Result Transaction::claim(Call& call, const ObjectView& cell) {
+  if (is_one_word(cell.count)) return Result::kDone;
+  const Result result =
+      claim_cell(cell, call.caller, deadline_after(absl::Nanoseconds(call.timeout_ns)));
+  if (result == Result::kDone) claimed_.push_back(&cell);
+  return result;
 }
 
 void Transaction::give_claims_back(Call& call) {
@@ -482,7 +511,7 @@ Result Transaction::prepare_all(Call& call, const TransactionChanges& changes,
   for (const ListChanges& change : changes.lists) {
     if (result == Result::kDone) result = prepare_list(call, change);
   }
-  if (result == Result::kDone) result = prepare_cells(call, changes.cells);
+  if (result == Result::kDone) prepare_cells(changes.cells);
   return result;
 }
 
@@ -523,7 +552,11 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
     result = bring_in(call, changes.lists[i]);
   }
   if (result != Result::kDone) return result;
+  // Nothing is allocated in this process under the locks, where an exception would keep them.
   stores_.clear();
+  stores_.reserve(room.publishes);
+  list_stores_.reserve(room.publishes);
+  claimed_.reserve(changes.cells.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     Shard* const shard = keys[i].dict->find_shard(shard_bits(keys[i].key.hash));
     if (shard == nullptr) {
@@ -536,10 +569,12 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   if (result != Result::kDone) return result;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (Dict::has_hash(*prepared[i].shard, shard_bits(keys[i].key.hash))) continue;
+    give_claims_back(call);
     unlock_all(call);
     return Result::kPresent;  // Somebody split it meanwhile: the same once more.
   }
   if (!still_true(call, reads)) {
+    give_claims_back(call);
     unlock_all(call);
     return Result::kDiffers;
   }
@@ -587,8 +622,7 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
 
 // What was to be given back stays.
 void Transaction::keep_given_back() const {
-  const std::uint32_t listed = record_->blocks.load(std::memory_order_relaxed);
-  for (std::uint32_t i = 0; i < listed; ++i) {
+  for (std::uint32_t i = 0; i < listed_; ++i) {
     if ((blocks()[i].what.load() & kBlockGivenBack) != 0) blocks()[i].offset.store(0);
   }
 }
@@ -629,8 +663,8 @@ Result Transaction::commit(Call& call, TransactionChanges& changes,
 // ---- clear ----
 
 Result Transaction::clear(Call& call, Dict& dict) {
+  Retries retries(call.timeout_ns);
   for (std::uint64_t larges_max = 16;;) {
-    std::vector<Dict::Spot> larges;
     locked_.clear();
     stores_.clear();
     dict.for_each_shard([&](Shard& shard, std::uint32_t) {
@@ -655,18 +689,27 @@ Result Transaction::clear(Call& call, Dict& dict) {
       unlock_all(call);
       end(call);
       larges_max = std::max(larges_max, blocks + blocks / 4);
+      if (const Result again = retries.again(dict.object_); again != Result::kDone) return again;
       continue;
     }
+    bool good = true;
     for (const Locked& locked : locked_) {
       Shard& shard = *locked.shard;
       Dict::touch(shard);
       shard.transaction.store(offset_);
       dict.for_each_block(shard, [&](const Dict::Garbage& block, const BlockFor& block_for) {
-        list_block(block, block_for, kBlockGivenBack);
+        good = list_block(block, block_for, kBlockGivenBack) && good;
       });
       DictRoot none;
       none.generation = DictRoot::of(shard.root.load()).generation + 1;
       publish(offset_of(&shard.root), true, none.word());
+    }
+    if (!good) {
+      for (const Locked& locked : locked_) locked.shard->transaction.store(0);
+      keep_given_back();
+      unlock_all(call);
+      end(call);
+      return Result::kDamaged;
     }
     make_all();
     for (const Locked& locked : locked_) Dict::set_derived(*locked.shard, Dict::Fresh{});
@@ -682,15 +725,16 @@ void recover_transaction(ThreadRecord& thread, const ContainerHome& home, Caller
   const std::uint64_t offset = thread.transaction.load();
   if (offset == 0) return;
   const Geometry& g = home.geometry;
-  const bool inside = offset >= g.chunks && offset % kSmallestCellBytes == 0 &&
-                      offset + kSmallestCellBytes <= g.file_bytes;
-  if (!inside) {
-    thread.transaction.store(0);
-    return;
-  }
+  const auto forget = [&] { thread.transaction.store(0); };
+  if (!is_record_place(g, offset)) return forget();
   auto& record = *reinterpret_cast<TransactionRecord*>(home.arena + offset);
   const std::uint64_t state = record.state.load();
-  const std::uint64_t bytes = std::min(record.bytes.load(), g.file_bytes - offset);
+  const std::uint64_t bytes = record.bytes.load();
+  const BlockFor block_for{.object = record.object.load(), .part = kPartRecord};
+  // In flight still, it goes by its intent; what is nobody's record is not looked at further.
+  if (bytes > g.file_bytes - offset || !home.allocator->is_owned(offset, bytes, block_for)) {
+    return forget();
+  }
   const std::uint64_t publishes_max = record.publishes_max.load();
   const std::uint64_t publishes = std::min<std::uint64_t>(record.publishes.load(), publishes_max);
   const std::uint64_t blocks = record.blocks.load();
@@ -714,8 +758,7 @@ void recover_transaction(ThreadRecord& thread, const ContainerHome& home, Caller
     free_listed(home, manager, reinterpret_cast<TransactionBlock*>(list + publishes_max), blocks,
                 counts ? kBlockGivenBack : kBlockTaken);
   }
-  free_record(home, manager, thread, offset, record.bytes.load(),
-              {.object = record.object.load(), .part = kPartRecord});
+  free_record(home, manager, thread, offset, bytes, block_for);
 }
 
 SHOAL_VARIANT_END

@@ -53,12 +53,13 @@ namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
 
 // What was read: `word` was `value`, and the lock was free. Of a shard or a list the word is its
-// `changes`, of a cell the value or the count of its stores.
+// `changes`, of a cell the value or the count of its stores, and its token.
 struct Seen {
   const ObjectView* object = nullptr;
   const Word64* word = nullptr;
   const Word32* lock = nullptr;
   std::uint64_t value = 0;
+  bool late = false;  // the word changes after what it tells of, before the lock is free
 };
 
 // Several reads, and whether they were of one instant.
@@ -83,7 +84,8 @@ class ConsistentReads {
 
  private:
   Result see(Dict& dict, const DictKey& key);
-  Result see(const ObjectView& object, const Word64& word);
+  Result see(const ObjectView& object, const Word64& word, std::uint64_t& value);
+  [[nodiscard]] bool stands(const Seen& seen) const;
   std::uint32_t me_;
   std::vector<Seen> seen_;
 };
@@ -162,13 +164,15 @@ class Transaction {
   Result prepare_keys(const std::vector<TransactionChange>& changes,
                       std::vector<Prepared>& prepared);
   Result prepare_list(Call& call, const ListChanges& change);
-  Result prepare_cells(Call& call, const std::vector<CellChange>& cells);
+  Result claim(Call& call, const ObjectView& cell);
+  void prepare_cells(const std::vector<CellChange>& cells);
   void give_claims_back(Call& call);
   void make_all();
   void apply(const std::vector<std::pair<std::uint64_t, std::uint64_t>>& stores) const;
   void finish(Call& call, const TransactionChanges& changes);
   void publish(std::uint64_t offset, bool wide, std::uint64_t value);
-  void list_block(const Dict::Garbage& block, const BlockFor& block_for, std::uint64_t what);
+  // False: there are more than the record has room for, which only somebody's nonsense explains.
+  bool list_block(const Dict::Garbage& block, const BlockFor& block_for, std::uint64_t what);
 
   [[nodiscard]] std::uint64_t offset_of(const void* word) const {
     return static_cast<std::uint64_t>(static_cast<const std::byte*>(word) - home_.arena);
@@ -185,10 +189,14 @@ class Transaction {
   std::uint64_t offset_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t publishes_max_ = 0;
+  // What is in the record: its own words are for others, and others may write them.
+  std::uint64_t blocks_max_ = 0;
+  std::uint32_t listed_ = 0;
   BlockFor block_for_{};
   std::vector<Locked> locked_;              // shards
   std::vector<Lock> locks_;                 // of all kinds
   std::vector<const ObjectView*> claimed_;  // cells
+  std::vector<ListWriter::Change> list_stores_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> stores_;
 };
 

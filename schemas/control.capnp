@@ -123,8 +123,7 @@ struct Hello {
 struct Pin {
   object @0 :UInt64;
   block @1 :UInt64;                # offset in the arena's file
-  bytes @2 :UInt64;
-  on @3 :Bool;                     # the block stays as it is until this is off. Off: no reply
+  on @2 :Bool;                     # the block stays as it is until this is off. Off: no reply
 }
 
 struct Secret {

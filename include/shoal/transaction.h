@@ -3,8 +3,8 @@
 //   absl::Status moved = client->transact([&](shoal::Transaction& t) -> absl::Status {
 //     auto from = t.increment(accounts, "alice", -10);
 //     if (!from.ok()) return from.status();
-//     if (*from < 0) return absl::FailedPreconditionError("alice has not enough");  // nothing
-//     changes return t.increment(accounts, "bob", 10).status();
+//     if (*from < 0) return absl::FailedPreconditionError("not enough");  // nothing is changed
+//     return t.increment(accounts, "bob", 10).status();
 //   });
 //
 // transact() runs the body, which reads what is there and says what to change; then all changes are

@@ -389,10 +389,10 @@ inline std::vector<SweptOperation> swept_operations() {
   // A view shows the first run; the manager ends it, once more if it died.
   const auto show = [](Swept& s) {
     s.put(s.survivor, kRunBytes);
-    (void)s.memory.pin(s.page.root.load(), kRunBytes, 5);
+    (void)s.memory.pin(s.page.root.load(), 5);
   };
   const auto end_view = [](Swept& s) {
-    s.memory.unpin(s.manager, s.geometry.chunks, kRunBytes, kObject.object);
+    s.memory.unpin(s.manager, s.geometry.chunks, kObject.object);
   };
   const auto look_and_end_view = [end_view](Swept& s) {
     // What the view shows was given to another: let it be found.

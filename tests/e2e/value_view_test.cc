@@ -109,6 +109,23 @@ TEST_F(Views, AreForReadersToo) {
   EXPECT_EQ(reader.result(), "as it was");
 }
 
+// What a child looks up is pinned by the child, whatever becomes of the view that it inherited.
+TEST_F(Views, OfAChildAreItsOwn) {
+  put(dict_, 'a');
+  ValueView view = must(dict_.view("key"));
+  Child child([&](Channel& parent) {
+    view = must(dict_.view("key"));
+    parent.say("ready");
+    (void)parent.hear();
+    return std::string(is(view, 'a') ? "as it was" : "changed");
+  });
+  ASSERT_EQ(child.hear(), "ready");
+  view = ValueView();
+  for (char c = 'b'; c < 'g'; ++c) put(dict_, c);
+  child.say("look");
+  EXPECT_EQ(child.result(), "as it was");
+}
+
 TEST_F(Views, OutliveTheProxyAndTheName) {
   put(dict_, 'a');
   ValueView view;

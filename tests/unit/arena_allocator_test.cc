@@ -212,18 +212,18 @@ TEST_F(ArenaAllocator, RefusesToFreeWhatIsNotTheObjects) {
 
 TEST_F(ArenaAllocator, KeepsARunThatAViewShows) {
   const std::uint64_t run = owned(2 * kChunkBytes);
-  ASSERT_TRUE(arena.memory.pin(run, 2 * kChunkBytes, 5));
-  EXPECT_TRUE(arena.memory.pin(run, 2 * kChunkBytes, 5)) << "again";
+  ASSERT_TRUE(arena.memory.pin(run, 5));
+  EXPECT_TRUE(arena.memory.pin(run, 5)) << "again";
   EXPECT_TRUE(arena.memory.is_owned(run, 2 * kChunkBytes, kA));
   Caller manager = arena.caller(2);
-  arena.memory.unpin(manager, run, 2 * kChunkBytes, kA.object);
-  ASSERT_TRUE(arena.memory.pin(run, 2 * kChunkBytes, 5));
+  arena.memory.unpin(manager, run, kA.object);
+  ASSERT_TRUE(arena.memory.pin(run, 5));
   free(run, 2 * kChunkBytes);
   EXPECT_FALSE(arena.memory.is_owned(run, 2 * kChunkBytes, kA));
   EXPECT_EQ(arena.memory.usage().owned_bytes(), 2 * kChunkBytes);
-  EXPECT_FALSE(arena.memory.pin(run, 2 * kChunkBytes, 5)) << "nobody names it any more";
+  EXPECT_FALSE(arena.memory.pin(run, 5)) << "nobody names it any more";
   EXPECT_FALSE(arena.memory.free(me, run, 2 * kChunkBytes, kA).ok());
-  arena.memory.unpin(manager, run, 2 * kChunkBytes, kA.object);
+  arena.memory.unpin(manager, run, kA.object);
   EXPECT_EQ(arena.memory.usage().owned_bytes(), 0U);
   EXPECT_FALSE(ArenaMemory::has_intent(*manager.record));
   EXPECT_FALSE(ArenaMemory::has_intent(*me.record));
@@ -232,14 +232,13 @@ TEST_F(ArenaAllocator, KeepsARunThatAViewShows) {
 TEST_F(ArenaAllocator, ShowsOnlyRunsOfTheObject) {
   const std::uint64_t cell = owned(1000);
   const std::uint64_t run = owned(2 * kChunkBytes);
-  EXPECT_FALSE(arena.memory.pin(cell, 1000, 5));
-  EXPECT_FALSE(arena.memory.pin(run, 2 * kChunkBytes, 6)) << "another's";
-  EXPECT_FALSE(arena.memory.pin(run + kChunkBytes, kChunkBytes, 5)) << "not its head";
-  EXPECT_FALSE(arena.memory.pin(run + 8, 2 * kChunkBytes, 5));
-  EXPECT_FALSE(arena.memory.pin(~std::uint64_t{0} - 100, 2 * kChunkBytes, 5));
-  EXPECT_FALSE(arena.memory.pin(run, ~std::uint64_t{0}, 5));
+  EXPECT_FALSE(arena.memory.pin(cell, 5));
+  EXPECT_FALSE(arena.memory.pin(run, 6)) << "another's";
+  EXPECT_FALSE(arena.memory.pin(run + kChunkBytes, 5)) << "not its head";
+  EXPECT_FALSE(arena.memory.pin(run + 8, 5));
+  EXPECT_FALSE(arena.memory.pin(~std::uint64_t{0} - 100, 5));
   const std::uint64_t in_flight = allocate(kChunkBytes);
-  EXPECT_FALSE(arena.memory.pin(in_flight, kChunkBytes, 5));
+  EXPECT_FALSE(arena.memory.pin(in_flight, 5));
 }
 
 TEST_F(ArenaAllocator, FreesWhatADeadThreadHadInFlight) {
