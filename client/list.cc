@@ -369,7 +369,13 @@ absl::Status List::sort(const ListSortOptions& options) const {
 absl::StatusOr<ListStatistics> List::verify() const {
   const ArenaReference* const object = object_of(reference_);
   if (object == nullptr) return internal::is_closed();
-  const memory::ListReport report = memory::verify(object->list);
+  memory::Deadline deadline = 0;
+  memory::ListReport report = memory::verify(object->list);
+  for (; !report.stood; report = memory::verify(object->list)) {
+    if (object->view.is_stale()) break;
+    if (deadline == 0) deadline = memory::deadline_after(object->session->options().op_timeout);
+    if (memory::is_over(deadline)) return list_failure(Result::kTimedOut, *object, 0);
+  }
   if (object->view.is_stale()) return internal::failure(Result::kStale, *object);
   if (!report.wrong.empty()) {
     return error(absl::StatusCode::kDataLoss, internal::named(*object), ": ", report.wrong[0]);

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
-
 #include "memory/list_container_tree.h"
 #include "memory/lock.h"
 #include "memory/seeded_faults.h"
@@ -132,102 +130,6 @@ Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_
   ++walk.tries;
   return Walked::kMore;
 }
-
-// ---- verify ----
-
-namespace {
-
-class Verifier {
- public:
-  explicit Verifier(const ListObject& list)
-      : list_(list), tables_(list.arena, list.geometry, Commit{}) {}
-
-  ListReport verify() {
-    const ListDescriptor& d = list_.descriptor();
-    ListTree tree;
-    if (!ListTree::load(list_, d.root.load(), tree)) {
-      complain("the root names no spine");
-    } else if (tree.spine != 0) {
-      report_.elements = tree.count;
-      look_at_blocks(tree);
-      look_at_elements(tree);
-    }
-    if (owner_in(list_.view.descriptor->lock.load()) == 0 && d.next.load() != 0) {
-      complain("nobody holds the lock, and the list is being replaced");
-    }
-    return std::move(report_);
-  }
-
- private:
-  static constexpr std::size_t kComplaintsMax = 20;
-
-  template <typename... Parts>
-  void complain(const Parts&... parts) {
-    if (report_.wrong.size() < kComplaintsMax) report_.wrong.push_back(absl::StrCat(parts...));
-  }
-
-  void own(std::uint64_t block, std::uint64_t bytes, std::uint32_t part, const std::string& what) {
-    report_.block_bytes += ArenaMemory::block_size(bytes);
-    if (!tables_.is_owned(block, bytes, {list_.view.id, part})) {
-      complain("the list does not own the block of ", what, " at ", block);
-    }
-  }
-
-  void look_at_blocks(const ListTree& tree) {
-    own(tree.spine, list_block_bytes(tree.size), kListPartSpine, "its spine");
-    const std::uint64_t run = tree.head(list_).run.load();
-    if (run != 0) own(run, tree.head(list_).run_bytes.load(), kListPartRun, "its run");
-    for (std::uint32_t i = 0; i < tree.leaves; ++i) {
-      ListLeafView leaf;
-      if (!ListLeafView::load(list_, tree, i, leaf)) {
-        complain("leaf ", i, " cannot be");
-        continue;
-      }
-      if (leaf.offset == 0) continue;
-      ++report_.leaves;
-      const std::string what = absl::StrCat("leaf ", i);
-      if (leaf.own_bytes() != 0) own(leaf.offset, leaf.own_bytes(), kListPartLeaf + i, what);
-      report_.dead_bytes += leaf.tail - leaf.records();  // what is live is taken off below
-    }
-  }
-
-  void look_at_elements(const ListTree& tree) {
-    std::uint64_t next = 0;
-    const bool all =
-        walk(list_, tree, [&](std::uint64_t i, const ListLeafView& leaf, std::uint64_t word) {
-          next = i + 1;
-          report_.live_bytes += 8;
-          if (is_inline(word)) return true;
-          ListBytes value;
-          if (!ListBytes::load(list_, leaf.offset, word, value)) {
-            complain("element ", i, " cannot be");
-          } else if (list_tag(word) == ListTag::kLarge) {
-            ++report_.large_values;
-            report_.live_bytes += value.bytes;
-            own(list_.offset_of(LargePlace::of(word).place), large_block_bytes(list_, word),
-                kListPartValue, absl::StrCat("element ", i));
-          } else {
-            const std::uint64_t end =
-                value.offset - leaf.offset - kRecordHeadBytes + record_bytes(value.bytes);
-            if (end > leaf.tail || record_offset(word) < leaf.records()) {
-              complain("element ", i, " lies outside its leaf's records");
-            }
-            report_.live_bytes += record_bytes(value.bytes);
-            report_.dead_bytes -= std::min(report_.dead_bytes, record_bytes(value.bytes));
-          }
-          return true;
-        });
-    if (!all) complain("the leaf of element ", next, " is not there, or too short");
-  }
-
-  const ListObject& list_;
-  const ArenaMemory tables_;  // looked at only
-  ListReport report_;
-};
-
-}  // namespace
-
-ListReport verify(const ListObject& list) { return Verifier(list).verify(); }
 
 SHOAL_VARIANT_END
 

@@ -32,8 +32,10 @@ Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_
 Walked walk_references(const ListObject& list, ReferenceWalk& walk, std::uint64_t& left,
                        absl::FunctionRef<void(std::uint64_t id)> visit);
 
-// What a walk over a list finds that nobody changes meanwhile.
+// What a walk over a list finds, while others go on.
 struct ListReport {
+  // False: it was built anew meanwhile, and nothing else here counts.
+  bool stood = true;
   std::uint64_t elements = 0;
   std::uint64_t leaves = 0;
   std::uint64_t large_values = 0;
@@ -42,6 +44,7 @@ struct ListReport {
   std::uint64_t dead_bytes = 0;   // of records that no element names
   std::vector<std::string> wrong;
 };
+// Takes no lock and writes nothing. What is counted is of several moments if the list changes.
 ListReport verify(const ListObject& list);
 
 SHOAL_VARIANT_END

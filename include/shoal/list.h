@@ -148,8 +148,8 @@ class SHOAL_EXPORT List : public internal::ArenaKind<List> {
 
   // ---- seeing ----
 
-  // Looks through all of it; meant for a list that nobody changes meanwhile. DATA_LOSS says the
-  // first thing that is wrong.
+  // Looks through all of it, while others go on. DATA_LOSS says the first thing that is wrong.
+  // DEADLINE_EXCEEDED: others have moved its elements all the time.
   [[nodiscard]] absl::StatusOr<ListStatistics> verify() const;
 
  private:

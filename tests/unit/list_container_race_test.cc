@@ -161,5 +161,78 @@ TEST(ListContainerRace, AListIsReplacedAsAWhole) {
   });
 }
 
+// Whatever is found wrong while others write would be found at rest, too.
+TEST(ListContainerRace, VerifyFindsNothingWrongWhileOthersWrite) {
+  ListWorld world(1024);
+  for (std::uint64_t i = 0; i < 2'040; ++i) ASSERT_EQ(world.append(patterned(i)), Result::kDone);
+  std::atomic<int> writing{2};
+  std::uint64_t stood = 0;
+  {
+    Threads threads;
+    for (std::uint16_t slot = 2; slot <= 3; ++slot) {
+      threads.start([&, slot] {
+        memory::Caller caller = world.arena.caller(slot);
+        std::mt19937_64 random(slot);
+        for (int round = 0; round < 20 * kRounds; ++round) {
+          memory::Call call{.caller = caller, .timeout_ns = memory::kForever};
+          ListWriter writer(world.list, call);
+          const Item item = patterned(random());
+          const ListValue value = item.value();
+          ListElement element;
+          Result result = Result::kDone;
+          if (slot == 3 && round % 1'010 == 1'009) {
+            result = writer.reverse();
+          } else if (slot == 3) {  // over the end of a leaf and back
+            const bool up = round / 20 % 2 == 0;
+            result = up ? writer.append({&value, 1}) : writer.pop(-1, element);
+          } else {
+            result = writer.set(static_cast<std::int64_t>(random() % 1'900), value);
+          }
+          ASSERT_EQ(result, Result::kDone);
+        }
+        writing.fetch_sub(1);
+      });
+    }
+    while (writing.load() > 0) {
+      const memory::ListReport report = memory::verify(world.list);
+      if (!report.stood) continue;
+      ++stood;
+      ASSERT_EQ(report.wrong.size(), 0U) << report.wrong[0];
+      ASSERT_GE(report.elements, 1'900U);
+    }
+  }
+  EXPECT_GT(stood, 0U);
+  EXPECT_EQ(world.wrong(), "");
+}
+
+// And damage is found although they do.
+TEST(ListContainerRace, VerifyFindsDamageWhileOthersWrite) {
+  ListWorld world(256);
+  for (int i = 0; i < 5'000; ++i) ASSERT_EQ(world.append(patterned(2)), Result::kDone);
+  const auto& d = reinterpret_cast<memory::ListDescriptor&>(world.descriptor());
+  memory::ListTree tree;
+  memory::ListLeafView leaf;
+  ASSERT_TRUE(memory::ListTree::load(world.list, d.root.load(), tree));
+  ASSERT_TRUE(memory::ListLeafView::load(world.list, tree, 1, leaf));
+  memory::Word64& element = leaf.element(world.list, 2'000);
+  std::atomic<bool> over{false};
+  Threads threads;
+  threads.start([&] {
+    memory::Caller caller = world.arena.caller(2);
+    for (std::int64_t i = 0; !over.load(); ++i) {
+      (void)set_quickly(world.list, caller, i % 3'000, memory::int_word(i));
+      (void)append_quickly(world.list, caller, memory::int_word(i));
+    }
+  });
+  element.store(memory::record_word(1U << 23));
+  const memory::ListReport outside = memory::verify(world.list);
+  EXPECT_EQ(outside.wrong.size(), 1U);
+  // That a block is another's is said only of a moment at which nobody writes.
+  element.store(memory::LargePlace{.place = 1U << 15, .size = 1}.word(1));
+  while (memory::verify(world.list).wrong.empty()) {
+  }
+  over.store(true);
+}
+
 }  // namespace
 }  // namespace shoal::test
