@@ -51,9 +51,10 @@ constexpr std::string_view kLoadDetails =
     "An empty one: shoalctl load-object NAME --kind dict </dev/null";
 
 constexpr std::string_view kVerifyDetails =
-    "Dicts, TypedDicts and Namespaces: NAME, or all that have a name in the arena. Attaches for "
-    "reading\n"
-    "only, takes no lock, and keeps nobody from writing. The exit status is 4 if one is damaged.";
+    "Dicts, TypedDicts, Namespaces and Lists: NAME, or all that have a name in the arena.\n"
+    "Attaches for reading only, takes no lock, and keeps nobody from writing. The exit\n"
+    "status is 4 if one is damaged. Of a List whose elements others move without a pause\n"
+    "nothing can be told: it is refused after half a minute.";
 
 constexpr std::string_view kGetDetails =
     "A Dict, Namespace or TypedDict: its entries, or the value of KEY, which is text unless "
@@ -179,7 +180,7 @@ std::span<const Command> commands() {
        list_clients},
       {"verify",
        "[NAME]",
-       "walk over the structure of dicts and say whether it is sound",
+       "walk over the structure of dicts and lists and say whether it is sound",
        kVerifyDetails,
        {},
        0,

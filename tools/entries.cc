@@ -274,12 +274,6 @@ Made Entries::open(const Client& client, const ObjectInfo& object, Access access
   }
 }
 
-absl::StatusOr<DictStatistics> verify_entries(const Client& client, const ObjectInfo& object) {
-  const auto entries = Entries::open(client, object, Access::kReadOnly);
-  if (!entries.ok()) return entries.status();
-  return (*entries)->verify();
-}
-
 Made Entries::create(const Client& client, const std::string& name, const Json& first_line) {
   const Json& kind = first_line.at("kind");
   if (kind == kind_name(Kind::kDict)) return made<OfDict>(client.create<Dict>(name));

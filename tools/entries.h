@@ -49,10 +49,8 @@ class Entries {
   // All entries; `begin` is told how many before the first.
   [[nodiscard]] virtual absl::Status show(Form form, absl::FunctionRef<void(std::size_t)> begin,
                                           Show entry) const = 0;
+  // What walking over all of it finds. DATA_LOSS: it is damaged.
   [[nodiscard]] virtual absl::StatusOr<DictStatistics> verify() const = 0;
 };
-
-// What walking over all of it finds. DATA_LOSS: it is damaged.
-absl::StatusOr<DictStatistics> verify_entries(const Client& client, const ObjectInfo& object);
 
 }  // namespace shoal::tools

@@ -7,6 +7,7 @@
 
 #include <shoal/admin.h>
 
+#include "tools/container_state.h"
 #include "tools/format.h"
 #include "tools/seen.h"
 
@@ -58,7 +59,6 @@ std::pair<std::string, std::string> shape(const ObjectInfo& object) {
 }  // namespace
 
 bool lives_in_arena(Kind kind) { return kind >= Kind::kLock && kind <= Kind::kNamespace; }
-bool is_container(Kind kind) { return kind >= Kind::kDict && kind <= Kind::kNamespace; }
 
 std::optional<LockSeen> state_of(const Client& client, const ObjectInfo& object) {
   const auto manager = Admin(client).manager();
@@ -108,7 +108,7 @@ void add_shape(Json& json, const ObjectInfo& object) {
 void add_rows(Table& table, const ObjectInfo& object, const std::optional<LockSeen>& state) {
   auto [what, text] = shape(object);
   if (!what.empty()) table.add({std::move(what), std::move(text)});
-  if (is_container(object.kind)) return;
+  if (is_container(object.kind)) return;  // its locks are of its parts
   if (!state) {
     table.add({"state", "not to be seen: no process that has it may be looked into"});
     return;

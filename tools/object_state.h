@@ -14,8 +14,6 @@
 namespace shoal::tools {
 
 bool lives_in_arena(Kind kind);
-// Made of blocks of its own: each part of it has a lock, and none is the object's.
-bool is_container(Kind kind);
 
 // What is in it now. None if no process that has it may be looked into.
 std::optional<LockSeen> state_of(const Client& client, const ObjectInfo& object);

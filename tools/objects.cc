@@ -1,4 +1,5 @@
-// ls, stat, rm: objects from outside. Attaches, for reading, only where stat looks into a dict.
+// ls, stat, rm: objects from outside. Attaches, for reading, only where stat looks into a
+// container.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -10,8 +11,7 @@
 
 #include "tools/command_list.h"
 #include "tools/connect.h"
-#include "tools/dict_state.h"
-#include "tools/entries.h"
+#include "tools/container_state.h"
 #include "tools/format.h"
 #include "tools/json.h"
 #include "tools/object_state.h"
@@ -96,7 +96,7 @@ std::string references_text(const ObjectInfo& object) {
 // What is in an object now, as far as its kind has any of it.
 struct State {
   std::optional<LockSeen> lock;
-  std::optional<DictStatistics> dict;
+  std::optional<ContainerStatistics> container;
 };
 
 std::string object_text(const ObjectInfo& object, const State& state) {
@@ -124,7 +124,7 @@ std::string object_text(const ObjectInfo& object, const State& state) {
                                user_text(object.creator_uid), ", at ", time_text(object.created))});
   table.add({"references", references_text(object)});
   if (lives_in_arena(object.kind)) add_rows(table, object, state.lock);
-  if (state.dict) add_rows(table, *state.dict);
+  if (state.container) add_rows(table, *state.container);
   return table.text().substr(1);
 }
 
@@ -177,9 +177,9 @@ int stat_object(const Invocation& asked) {
   State state;
   absl::Status looked;
   // What has no name cannot be opened.
-  if (has_entries(stat->object.kind) && !stat->object.name.empty()) {
-    const auto found = verify_entries(*client, stat->object);
-    if (found.ok()) state.dict = *found;
+  if (is_container(stat->object.kind) && !stat->object.name.empty()) {
+    const auto found = verify_container(*client, stat->object);
+    if (found.ok()) state.container = *found;
     looked = found.status();
   } else if (lives_in_arena(stat->object.kind) && !is_container(stat->object.kind)) {
     state.lock = state_of(*client, stat->object);
@@ -189,7 +189,7 @@ int stat_object(const Invocation& asked) {
     Json json = json_answer();
     add_json(json, stat->object);
     if (state.lock) add_json(json, *state.lock);
-    if (state.dict) add_json(json, *state.dict);
+    if (state.container) add_json(json, *state.container);
     Json& holders = json["holders"] = Json::array();
     for (const Holder& holder : stat->holders) holders.push_back(holder_json(holder));
     json["holders_left_out"] = stat->holders_left_out;

@@ -7,8 +7,7 @@
 
 #include "tools/command_list.h"
 #include "tools/connect.h"
-#include "tools/dict_state.h"
-#include "tools/entries.h"
+#include "tools/container_state.h"
 #include "tools/format.h"
 #include "tools/json.h"
 #include "tools/table.h"
@@ -16,10 +15,10 @@
 namespace shoal::tools {
 namespace {
 
-// One object, and what was found. A kind with a structure of its own is added here.
+// One object, and what was found.
 struct Verified {
   ObjectInfo object;
-  absl::StatusOr<DictStatistics> found;
+  absl::StatusOr<ContainerStatistics> found;
 };
 
 Json verified_json(const Verified& one, Json json) {
@@ -43,8 +42,8 @@ void print_verified(const Invocation& asked, const std::vector<Verified>& all) {
   } else {
     Table table({"NAME", "KIND", ">ENTRIES", ">LIVE", ">DEAD", "FOUND"});
     for (const Verified& one : all) {
-      const DictStatistics found = one.found.value_or(DictStatistics{});
       const bool sound = one.found.ok();
+      const Filling found = sound ? filling_of(*one.found) : Filling{};
       table.add({escaped(one.object.name), std::string(kind_name(one.object.kind)),
                  sound ? absl::StrCat(found.entries) : "-",
                  sound ? size_text(found.live_bytes) : "-",
@@ -64,7 +63,7 @@ int verify(const Invocation& asked) {
     auto list = client->list();
     if (!list.ok()) return fail(list.status());
     objects = *std::move(list);
-    std::erase_if(objects, [](const ObjectInfo& object) { return !has_entries(object.kind); });
+    std::erase_if(objects, [](const ObjectInfo& object) { return !is_container(object.kind); });
     std::ranges::sort(objects, {}, &ObjectInfo::name);
     if (objects.empty()) note("there is nothing to be verified in this arena");
   } else {
@@ -75,7 +74,7 @@ int verify(const Invocation& asked) {
   std::vector<Verified> all;
   int status = kDone;
   for (const ObjectInfo& object : objects) {
-    auto found = verify_entries(*client, object);
+    auto found = verify_container(*client, object);
     const bool was_unlinked = asked.operands.empty() && absl::IsNotFound(found.status());
     if (was_unlinked) continue;
     if (!found.ok()) status = std::max(status, fail(found.status()));

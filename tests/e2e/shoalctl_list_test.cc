@@ -1,0 +1,111 @@
+// shoalctl stat and verify of Lists.
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "memory/list_container_layout.h"
+#include "tests/e2e/hostile_arena.h"
+#include "tests/e2e/shoalctl_fixture.h"
+#include "tests/support/watchdog.h"
+
+namespace shoal::e2e {
+namespace {
+
+using test::must;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class ShoalctlList : public Shoalctl {
+ protected:
+  List made(const std::string& name, const std::vector<Value>& values = {}) const {
+    auto list = must(client_->create<List>(name));
+    must(list.extend(values));
+    return list;
+  }
+};
+
+TEST_F(ShoalctlList, StatTellsHowItIsFilled) {
+  const auto list = made("jobs");
+  for (int i = 0; i < 3000; ++i) must(list.append(std::string(100, 'x')));
+  must(list.set(5, "y"));
+  must(list.append(std::string(100'000, 'x')));
+  const json stat = ask({"stat", "jobs"});
+  EXPECT_EQ(stat.at("kind"), "List");
+  EXPECT_EQ(stat.at("elements"), 3001);
+  EXPECT_EQ(stat.at("leaves"), 2);
+  EXPECT_EQ(stat.at("large_values"), 1);
+  EXPECT_GT(stat.at("live_bytes"), 3000 * 100 + 100'000);
+  EXPECT_GE(stat.at("dead_bytes"), 100);
+  EXPECT_GE(stat.at("block_bytes"), stat.at("live_bytes"));
+  const std::string text = ctl({"stat", "jobs"}).out;
+  EXPECT_THAT(text, ContainsRegex("elements +3001\n"));
+  EXPECT_THAT(text, ContainsRegex("large values +1\n"));
+  EXPECT_THAT(text, HasSubstr("held by"));
+}
+
+TEST_F(ShoalctlList, VerifyLooksWhileOthersWriteAndFindsDamage) {
+  const auto list = made("jobs");
+  (void)must(client_->create<Dict>("users"));
+  for (int i = 0; i < 2000; ++i) must(list.append(i));
+  std::atomic<bool> over = false;
+  std::thread writer([&] {
+    for (int i = 0; !over; ++i) {
+      (void)list.set(i % 2000, std::string(static_cast<std::size_t>(i % 40 * 100), 'x'));
+      (void)list.append(std::string(3000, 'y'));
+      if (i % 100 == 0) (void)list.insert(0, i);
+      if (i % 100 == 50) (void)list.erase_slice({.start = 2000});
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    const Result sound = ctl({"verify", "jobs"});
+    EXPECT_EQ(sound.status, 0) << sound.err;
+  }
+  over = true;
+  writer.join();
+  const json all = ask({"verify"}).at("objects");
+  ASSERT_THAT(all, SizeIs(2));
+  EXPECT_EQ(all[0].at("name"), "jobs");
+  EXPECT_EQ(all[0].at("sound"), true);
+  EXPECT_EQ(all[0].at("elements"), must(list.size()));
+  EXPECT_EQ(all[1].at("entries"), 0);
+  EXPECT_EQ(ask({"verify", "jobs"}).at("problem"), nullptr);
+  EXPECT_THAT(ctl({"verify"}).out, ContainsRegex("jobs +List +[0-9]+ .* sound\n"));
+  EXPECT_THAT(ctl({"verify", "jobs"}).out, StartsWith("NAME"));
+
+  const auto array = must(client_->create<Array<std::uint64_t>>("array", {.size = 100}));
+  const std::span<std::byte> arena = arena_around(array.data().data());
+  auto* const descriptor = reinterpret_cast<memory::ListDescriptor*>(
+      arena.data() + memory::Geometry::kObjectTable +
+      static_cast<std::uint32_t>(list.id()) * sizeof(memory::ListDescriptor));
+  const std::uint64_t root = descriptor->root.load();
+  // The last leaf: one word of its spine.
+  const auto geometry =
+      memory::Geometry::of(reinterpret_cast<const memory::ArenaHeader*>(arena.data())->arena_bytes);
+  std::byte* const spine =
+      arena.data() + geometry.chunks +
+      std::uint64_t{memory::ListPlace::of(root).place - 1} * memory::kListPlaceBytes;
+  auto& leaf = *reinterpret_cast<memory::Word64*>(spine + sizeof(memory::ListSpine));
+  const std::uint64_t word = leaf.load();
+  leaf.store(0);
+  EXPECT_EQ(ctl({"verify", "jobs"}).status, 4);
+  EXPECT_THAT(ctl({"verify", "jobs"}).err, HasSubstr("List \"jobs\": leaf 0 is not there"));
+  leaf.store(word);
+  EXPECT_EQ(ctl({"verify", "jobs"}).status, 0);
+  descriptor->root.store(~std::uint64_t{0});
+  const Result damaged = ctl({"verify"});
+  EXPECT_EQ(damaged.status, 4);
+  EXPECT_THAT(damaged.out, ContainsRegex("jobs +List .* damaged\n"));
+  EXPECT_THAT(damaged.err, HasSubstr("List \"jobs\""));
+  EXPECT_EQ(ctl({"verify", "jobs", "--json"}).parsed().at("sound"), false);
+  EXPECT_EQ(ctl({"verify", "users"}).status, 0);
+  EXPECT_EQ(ctl({"stat", "jobs"}).status, 4);
+}
+
+}  // namespace
+}  // namespace shoal::e2e
