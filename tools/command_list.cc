@@ -10,11 +10,13 @@ namespace {
 constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
 
 constexpr std::string_view kDumpDetails =
-    "A SharedMemory: its bytes, as they are (refused on a terminal; --hex shows them there). With\n"
-    "--json: one object with \"kind\", \"name\", \"size\" and the \"bytes\" in base64.\n"
+    "A SharedMemory: its bytes, as they are (refused on a terminal; --hex shows them\n"
+    "there). With --json: one object with \"kind\", \"name\", \"size\" and the \"bytes\" in\n"
+    "base64.\n"
     "\n"
-    "A ShareableList: JSON, one value a line, after a first line that says what it is:\n"
-    "  {\"kind\":\"ShareableList\",\"name\":\"totals\",\"size\":3}\n"
+    "A List or a ShareableList: JSON, one value a line, after a line that says what it\n"
+    "is:\n"
+    "  {\"kind\":\"List\",\"name\":\"jobs\",\"size\":3}\n"
     "Each line keeps its type:\n"
     "  null             none\n"
     "  true, false      bool\n"
@@ -23,22 +25,26 @@ constexpr std::string_view kDumpDetails =
     "                   {\"double\":\"nan\"}, {\"double\":\"inf\"}, {\"double\":\"-inf\"}\n"
     "  \"text\"           string\n"
     "  {\"bytes\":\"AP8=\"}  bytes, in base64\n"
+    "Those of a List may also be lists, tuples, sets, maps and so on, as docs/format.md\n"
+    "has them, in \"Values in JSON\".\n"
     "\n"
-    "A Dict or a Namespace: the same, one [key,value] a line; lists, tuples, sets, maps and so on "
-    "as\n"
-    "docs/format.md has them, in \"Values in JSON\". A TypedDict, too, by its types.\n"
+    "A Dict or a Namespace: the same, one [key,value] a line. A TypedDict, too, by its\n"
+    "types.\n"
     "\n"
-    "A Cell or an Array: the same, each value by its \"type\", which the first line names; values "
-    "of\n"
-    "types that are not numbers, bool or arrays of these as bytes. What only waits and locks has "
-    "no\n"
-    "contents.";
+    "A Cell or an Array: the same, each value by its \"type\", which the first line names;\n"
+    "values of types that are not numbers, bool or arrays of these as bytes. What only\n"
+    "waits and locks has no contents.";
 
 constexpr Flag kKeyJson = {"--key-json", "", "KEY is JSON, not text"};
 
 constexpr std::string_view kSetDetails =
-    "KEY is as get has it. VALUE is JSON, as dump writes it: 42, '\"text\"', '[1,2.5,null]'; with\n"
-    "--text it is taken for text as it is. A value that is there is replaced.";
+    "KEY is as get has it. VALUE is JSON, as dump writes it: 42, '\"text\"',\n"
+    "'[1,2.5,null]'; with --text it is taken for text as it is. A value that is there is\n"
+    "replaced.\n"
+    "A List or a ShareableList: the element at INDEX (-1 is the last), which must be\n"
+    "there. What a ShareableList was made with is the room that it has for text and\n"
+    "bytes.\n"
+    "{\"object\":\"ID\"} refers to an object of the arena; ls shows the IDs.";
 
 constexpr std::string_view kLoadDetails =
     "Reads from stdin what dump wrote of a Dict, a Namespace or a TypedDict, and makes a new "
@@ -57,24 +63,18 @@ constexpr std::string_view kVerifyDetails =
     "nothing can be told: it is refused after half a minute.";
 
 constexpr std::string_view kGetDetails =
-    "A Dict, Namespace or TypedDict: its entries, or the value of KEY, which is text unless "
-    "--key-json\n"
-    "says that it is JSON: 42, '{\"tuple\":[1,2]}'. Keys of a TypedDict are of its type: a number, "
-    "text\n"
-    "for u8[N], else hexadecimal digits. With --json: "
-    "{\"entries\":[{\"key\":...,\"value\":...},...]}, "
-    "or\n"
-    "{\"value\":...}.\n"
-    "A ShareableList: its elements, or the one at INDEX (-1 is the last). A SharedMemory: its "
-    "size\n"
-    "and its first 256 bytes. With --json: {\"values\":[...]}, {\"value\":...}, or {\"bytes\":...} "
-    "in\n"
-    "base64, the latter up to 64 KiB.\n"
-    "A Cell: its value; an Array: its elements, or the one at INDEX: numbers by their type, others "
-    "in\n"
-    "hexadecimal (with --json in base64). A semaphore: how many permits are free; an event: true "
-    "if\n"
-    "it is set.";
+    "A Dict, Namespace or TypedDict: its entries, or the value of KEY, which is text\n"
+    "unless --key-json says that it is JSON: 42, '{\"tuple\":[1,2]}'. Keys of a TypedDict\n"
+    "are of its type: a number, text for u8[N], else hexadecimal digits. With --json:\n"
+    "  {\"entries\":[{\"key\":...,\"value\":...},...]}, or {\"value\":...}\n"
+    "A List or a ShareableList: its elements, or the one at INDEX (-1 is the last); of a\n"
+    "List also a SLICE, as Python has it: 2:5, -3:, ::-1. With --json: {\"values\":[...]},\n"
+    "or {\"value\":...}.\n"
+    "A SharedMemory: its size and its first 256 bytes. With --json: {\"bytes\":...} in\n"
+    "base64, up to 64 KiB.\n"
+    "A Cell: its value; an Array: its elements, or the one at INDEX: numbers by their\n"
+    "type, others in hexadecimal (with --json in base64). A semaphore: how many permits\n"
+    "are free; an event: true if it is set.";
 
 constexpr std::string_view kLocksDetails =
     "Of all arenas, or with --arena of one. Locks, permits and shared holds, barriers with "
@@ -129,7 +129,7 @@ std::span<const Command> commands() {
        1,
        stat_object},
       {"get",
-       "NAME [KEY | INDEX] [--key-json]",
+       "NAME [KEY | INDEX | SLICE] [--key-json]",
        "show what is in an object",
        kGetDetails,
        {{kKeyJson}},
@@ -137,8 +137,8 @@ std::span<const Command> commands() {
        2,
        get},
       {"set",
-       "NAME KEY VALUE [--key-json] [--text]",
-       "put a value under a key of a Dict, a Namespace or a TypedDict",
+       "NAME KEY|INDEX VALUE [--key-json] [--text]",
+       "put a value under a key of a dict, or in the place of an element of a list",
        kSetDetails,
        {{kKeyJson}, {"--text", "", "VALUE is text, not JSON"}},
        3,

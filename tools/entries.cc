@@ -14,6 +14,7 @@
 #include <shoal/typed_dict.h>
 
 #include "tools/format.h"
+#include "tools/held_objects.h"
 #include "tools/typed_values.h"
 #include "tools/values.h"
 
@@ -37,6 +38,8 @@ Json in_form(const Value& value, Form form) {
 
 class ValueEntries : public Entries {
  public:
+  explicit ValueEntries(const Client& client) : held_(client) {}
+
   absl::StatusOr<Json> get(const KeyWord& key, Form form) const override {
     const auto wanted = key_of(key);
     if (!wanted.ok()) return wanted.status();
@@ -80,13 +83,17 @@ class ValueEntries : public Entries {
   [[nodiscard]] absl::Status set(const Value& key, const Json& json) const {
     const auto value = value_from_json(json);
     if (!value.ok()) return value.status();
-    return put(key, *value);
+    absl::Status status = held_.hold(*value);
+    return status.ok() ? put(key, *value) : status;
   }
+
+  mutable HeldObjects held_;
 };
 
 class OfDict final : public ValueEntries {
  public:
-  explicit OfDict(Dict dict) : dict_(std::move(dict)) {}
+  OfDict(Dict dict, const Client& client) : ValueEntries(client), dict_(std::move(dict)) {}
+  absl::Status unlink() const override { return dict_.unlink(); }
   absl::StatusOr<DictStatistics> verify() const override { return dict_.verify(); }
 
  private:
@@ -101,7 +108,9 @@ class OfDict final : public ValueEntries {
 
 class OfNamespace final : public ValueEntries {
  public:
-  explicit OfNamespace(Namespace attributes) : attributes_(std::move(attributes)) {}
+  OfNamespace(Namespace attributes, const Client& client)
+      : ValueEntries(client), attributes_(std::move(attributes)) {}
+  absl::Status unlink() const override { return attributes_.unlink(); }
   absl::StatusOr<DictStatistics> verify() const override { return attributes_.verify(); }
 
  private:
@@ -160,6 +169,7 @@ class OfTypedDict final : public Entries {
         key_bytes_(key_bytes),
         value_bytes_(value_bytes) {}
 
+  absl::Status unlink() const override { return dict_.unlink(); }
   absl::StatusOr<Json> get(const KeyWord& key, Form form) const override {
     const auto bytes = key_of(key);
     if (!bytes.ok()) return bytes.status();
@@ -229,16 +239,10 @@ Made made(absl::StatusOr<T> object, const More&... more) {
   return std::make_unique<Of>(*std::move(object), more...);
 }
 
-std::optional<std::size_t> size_in(const Json& json, const char* member) {
-  const auto found = json.find(member);
-  if (found == json.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::size_t>();
-}
-
 Made create_typed(const Client& client, const std::string& name, const Json& first_line) {
   const auto type = first_line.find("type");
-  const auto key_bytes = size_in(first_line, "key_size");
-  const auto value_bytes = size_in(first_line, "value_size");
+  const auto key_bytes = count_in(first_line, "key_size");
+  const auto value_bytes = count_in(first_line, "value_size");
   if (type == first_line.end() || !type->is_string() || !key_bytes || !value_bytes) {
     return absl::InvalidArgumentError(
         "the first line of a TypedDict's dump has \"type\", \"key_size\" and \"value_size\"");
@@ -260,9 +264,9 @@ Made Entries::open(const Client& client, const ObjectInfo& object, Access access
   const OpenOptions options = {.access = access};
   switch (object.kind) {
     case Kind::kDict:
-      return made<OfDict>(client.open<Dict>(object.name, options));
+      return made<OfDict>(client.open<Dict>(object.name, options), client);
     case Kind::kNamespace:
-      return made<OfNamespace>(client.open<Namespace>(object.name, options));
+      return made<OfNamespace>(client.open<Namespace>(object.name, options), client);
     case Kind::kTypedDict:
       return made<OfTypedDict>(client.open<RawDict>(object.name, options), object.fingerprint,
                                static_cast<std::size_t>(object.parameter),
@@ -276,8 +280,10 @@ Made Entries::open(const Client& client, const ObjectInfo& object, Access access
 
 Made Entries::create(const Client& client, const std::string& name, const Json& first_line) {
   const Json& kind = first_line.at("kind");
-  if (kind == kind_name(Kind::kDict)) return made<OfDict>(client.create<Dict>(name));
-  if (kind == kind_name(Kind::kNamespace)) return made<OfNamespace>(client.create<Namespace>(name));
+  if (kind == kind_name(Kind::kDict)) return made<OfDict>(client.create<Dict>(name), client);
+  if (kind == kind_name(Kind::kNamespace)) {
+    return made<OfNamespace>(client.create<Namespace>(name), client);
+  }
   if (kind == kind_name(Kind::kTypedDict)) return create_typed(client, name, first_line);
   return absl::InvalidArgumentError(absl::StrCat(
       "load-object makes a Dict, a Namespace or a TypedDict, not a ", escaped(kind.dump())));

@@ -40,6 +40,9 @@ class Entries {
                                                          const std::string& name,
                                                          const Json& first_line);
 
+  // Takes the name away, if it still is this object's.
+  [[nodiscard]] virtual absl::Status unlink() const = 0;
+
   // NOT_FOUND.
   [[nodiscard]] virtual absl::StatusOr<Json> get(const KeyWord& key, Form form) const = 0;
   [[nodiscard]] virtual absl::Status set(const KeyWord& key, const Json& value) const = 0;

@@ -1,4 +1,4 @@
-// set, and get and dump of what has keys.
+// set, and get and dump of what has keys. What has elements: list_commands.h.
 #include "tools/entry_commands.h"
 
 #include <utility>
@@ -10,6 +10,7 @@
 #include "tools/entries.h"
 #include "tools/format.h"
 #include "tools/json.h"
+#include "tools/list_commands.h"
 #include "tools/table.h"
 
 namespace shoal::tools {
@@ -109,6 +110,7 @@ int set_entry(const Invocation& asked) {
   if (!client.ok()) return fail(client.status());
   const auto stat = client->stat(asked.operands[0]);
   if (!stat.ok()) return fail(stat.status());
+  if (has_elements(stat->object.kind)) return set_element(asked, *client, stat->object, value);
   const auto entries = Entries::open(*client, stat->object, Access::kReadWrite);
   if (!entries.ok()) return fail(entries.status());
   const absl::Status status = (*entries)->set(key_word(asked), value);

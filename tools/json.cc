@@ -33,6 +33,12 @@ std::string base64(std::span<const std::byte> bytes) {
 
 Json json_answer() { return Json{{"version", 1}}; }
 
+std::optional<std::uint64_t> count_in(const Json& json, const char* member) {
+  const auto found = json.find(member);
+  if (found == json.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
 std::string json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }

@@ -27,6 +27,9 @@ std::string base64(std::span<const std::byte> bytes);
 // {"version":1}: how every answer begins.
 Json json_answer();
 
+// A member that is a whole number, not negative; none if it is anything else.
+std::optional<std::uint64_t> count_in(const Json& json, const char* member);
+
 // One line. What is not UTF-8 is replaced, since JSON cannot hold it.
 std::string json_line(const Json& json);
 void print_json(const Json& json);

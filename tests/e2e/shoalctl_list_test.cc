@@ -1,4 +1,4 @@
-// shoalctl stat and verify of Lists.
+// shoalctl get, set, stat and verify of Lists.
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -18,6 +18,7 @@ namespace {
 using test::must;
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -29,6 +30,65 @@ class ShoalctlList : public Shoalctl {
     return list;
   }
 };
+
+TEST_F(ShoalctlList, GetShowsElementsAndSlices) {
+  const auto list = made("jobs", {0, "one", Value::tuple({2, "two"}), 3.5, shoal::Bytes("\xff")});
+  EXPECT_EQ(ask({"get", "jobs"}).at("values"),
+            json::parse("[0,\"one\",{\"tuple\":[2,\"two\"]},3.5,{\"bytes\":\"/w==\"}]"));
+  EXPECT_EQ(ask({"get", "jobs", "-2"}).at("value"), 3.5);
+  EXPECT_EQ(ctl({"get", "jobs", "1"}).out, "one\n");
+  EXPECT_EQ(ctl({"get", "jobs", "2"}).out, "(2, 'two')\n");
+  const std::string table = ctl({"get", "jobs"}).out;
+  EXPECT_THAT(table, StartsWith("INDEX  TYPE"));
+  EXPECT_THAT(table, ContainsRegex("1 +string +\"one\"\n"));
+
+  const auto slice = [&](const std::string& words) {
+    return ask({"get", "jobs", words}).at("values").dump();
+  };
+  EXPECT_EQ(slice("0:2"), "[0,\"one\"]");
+  EXPECT_EQ(slice(":1"), "[0]");
+  EXPECT_EQ(slice("-2:-1"), "[3.5]");
+  EXPECT_EQ(slice("3::-3"), "[3.5,0]");
+  EXPECT_EQ(slice("4:2"), "[]");
+  EXPECT_THAT(ctl({"get", "jobs", "1:3"}).out, ContainsRegex("^TYPE +VALUE\nstring +\"one\"\n"));
+  EXPECT_EQ(ctl({"get", "jobs", "7:"}).err, "shoalctl: jobs has no elements there\n");
+  (void)made("empty");
+  EXPECT_EQ(ctl({"get", "empty"}).err, "shoalctl: empty has no elements\n");
+
+  const Result outside = ctl({"get", "jobs", "5"});
+  EXPECT_EQ(outside.status, 1);
+  EXPECT_THAT(outside.err, HasSubstr("List \"jobs\" has no element 5; it has 5 of them"));
+  EXPECT_THAT(ctl({"get", "jobs", "::0"}).err, HasSubstr("step of 0"));
+  for (const char* word : {"x", "1:2:3:4", "1:x", ""}) {
+    const Result refused = ctl({"get", "jobs", word});
+    EXPECT_EQ(refused.status, 2) << word;
+    EXPECT_THAT(refused.err, HasSubstr("or a slice")) << word;
+    EXPECT_THAT(refused.out, IsEmpty());
+  }
+  EXPECT_EQ(ctl({"get", "jobs", "1", "--key-json"}).status, 2);
+  (void)make_list("fixed", {1, 2});
+  EXPECT_EQ(ctl({"get", "fixed", "0:1"}).status, 2);
+}
+
+TEST_F(ShoalctlList, SetPutsAValueInThePlaceOfAnElement) {
+  const auto list = made("jobs", {0, 1, 2});
+  EXPECT_EQ(ctl({"set", "jobs", "0", "[1,null]"}).status, 0);
+  EXPECT_EQ(ctl({"set", "jobs", "-1", "42", "--text"}).status, 0);
+  EXPECT_EQ(must(list.items()), (std::vector<Value>{Value::list({1, nullptr}), 1, "42"}));
+  EXPECT_EQ(ask({"set", "jobs", "1", "true"}), json::parse("{\"version\":1}"));
+  EXPECT_EQ(must(list.get(1)), Value(true));
+  EXPECT_EQ(ctl({"set", "jobs", "3", "1"}).status, 1);
+  EXPECT_EQ(ctl({"set", "jobs", "a", "1"}).status, 2);
+  EXPECT_EQ(ctl({"set", "jobs", "0", "x"}).status, 2);
+  EXPECT_EQ(must(list.size()), 3U);
+
+  const auto fixed = make_list("fixed", {1, "12345678"});
+  EXPECT_EQ(ctl({"set", "fixed", "0", "2.5"}).status, 0);
+  EXPECT_EQ(must(fixed.get(0)), Value(2.5));
+  EXPECT_THAT(ctl({"set", "fixed", "1", std::string(100, 'x'), "--text"}).err,
+              HasSubstr("fixed: a value of 100 bytes"));
+  EXPECT_EQ(must(fixed.get(1)), Value("12345678"));
+}
 
 TEST_F(ShoalctlList, StatTellsHowItIsFilled) {
   const auto list = made("jobs");
