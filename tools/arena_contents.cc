@@ -170,6 +170,7 @@ Json first_line(const ObjectInfo& object, std::size_t size) {
   json["kind"] = kind_name(object.kind);
   json["name"] = object.name;
   json["type"] = object.fingerprint;
+  json["value_size"] = object.kind == Kind::kCell ? object.parameter : object.element_bytes;
   json["size"] = size;
   return json;
 }

@@ -33,7 +33,9 @@ constexpr std::string_view kDumpDetails =
     "\n"
     "A Cell or an Array: the same, each value by its \"type\", which the first line names;\n"
     "values of types that are not numbers, bool or arrays of these as bytes. What only\n"
-    "waits and locks has no contents.";
+    "waits and locks has no contents.\n"
+    "\n"
+    "All but a SharedMemory is loaded back by load-object.";
 
 constexpr Flag kKeyJson = {"--key-json", "", "KEY is JSON, not text"};
 
@@ -47,12 +49,12 @@ constexpr std::string_view kSetDetails =
     "{\"object\":\"ID\"} refers to an object of the arena; ls shows the IDs.";
 
 constexpr std::string_view kLoadDetails =
-    "Reads from stdin what dump wrote of a Dict, a Namespace or a TypedDict, and makes a new "
-    "object "
-    "of\n"
-    "it: NAME must not be in use. If a line is wrong, no object is made. Lines without the first, "
-    "which\n"
-    "says the kind, need --kind; so does a Dict that is to become a Namespace, or the other way "
+    "Reads from stdin what dump wrote of a Dict, Namespace, TypedDict, List,\n"
+    "ShareableList, Cell or Array, and makes a new object of it: NAME must not be in use.\n"
+    "If a line is wrong, or if there are not as many as the first one says, no object\n"
+    "stays. What a value refers to must be there.\n"
+    "Lines without the first, which says the kind, need --kind; so does a Dict that is to\n"
+    "become a Namespace, a List that is to become a ShareableList, or the other way\n"
     "round.\n"
     "An empty one: shoalctl load-object NAME --kind dict </dev/null";
 
@@ -156,7 +158,7 @@ std::span<const Command> commands() {
        "NAME [--kind KIND]",
        "make an object of what dump wrote, from stdin",
        kLoadDetails,
-       {{"--kind", "KIND", "dict or namespace: make that of it"}},
+       {{"--kind", "KIND", "dict, namespace, list or shareable-list: make that of it"}},
        1,
        1,
        load_object},

@@ -285,8 +285,8 @@ Made Entries::create(const Client& client, const std::string& name, const Json& 
     return made<OfNamespace>(client.create<Namespace>(name), client);
   }
   if (kind == kind_name(Kind::kTypedDict)) return create_typed(client, name, first_line);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "load-object makes a Dict, a Namespace or a TypedDict, not a ", escaped(kind.dump())));
+  return absl::InvalidArgumentError(
+      absl::StrCat("has no keys: a ", escaped(kind.get<std::string>())));
 }
 
 }  // namespace shoal::tools

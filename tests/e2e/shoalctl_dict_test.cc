@@ -118,6 +118,10 @@ TEST_F(ShoalctlDict, WhatCannotBeLoadedLeavesNothing) {
   EXPECT_THAT(refused("[1,2]\n", {"--kind", "namespace"}), HasSubstr("no name of an attribute"));
   EXPECT_THAT(refused("{\"kind\":\"Queue\"}\n"), HasSubstr("not a"));
   EXPECT_THAT(refused("{\"kind\":\"TypedDict\"}\n"), HasSubstr("key_size"));
+  EXPECT_THAT(refused("{\"kind\":\"Dict\",\"size\":2}\n[1,2]\n"), HasSubstr("cut short"));
+  EXPECT_THAT(refused("{\"kind\":\"Dict\",\"size\":0}\n[1,2]\n"), HasSubstr("1 follow"));
+  EXPECT_THAT(refused("{\"kind\":\"Dict\"}\n[1,2]\n", {"--kind", "list"}),
+              HasSubstr("a List is made of values"));
   EXPECT_EQ(ctl({"load-object", "it", "--kind", "queue"}).status, 2);
   EXPECT_EQ(ctl({"load-object", "it", "--kind", "dict"}).status, 0);
   EXPECT_EQ(must(must(client_->open<Dict>("it")).size()), 0U);

@@ -123,7 +123,8 @@ TEST_F(ShoalctlKinds, GetAndDumpShowValuesByTheirType) {
   EXPECT_EQ(ask({"get", "matrix"}).at("value").dump(), "[[1,2],[3,4],[5,6]]");
   EXPECT_EQ(ctl({"get", "count", "0"}).status, 1);
   EXPECT_EQ(ctl({"dump", "large"}).out,
-            "{\"kind\":\"Cell\",\"name\":\"large\",\"type\":\"u64\",\"size\":1}\n"
+            "{\"kind\":\"Cell\",\"name\":\"large\",\"type\":\"u64\",\"value_size\":8,"
+            "\"size\":1}\n"
             "{\"int\":\"18446744073709551615\"}\n");
 
   const auto array = made<Array<float>>("array", {.size = 3});
@@ -133,7 +134,8 @@ TEST_F(ShoalctlKinds, GetAndDumpShowValuesByTheirType) {
   EXPECT_EQ(ctl({"get", "array", "3"}).status, 1);
   EXPECT_THAT(ctl({"get", "array"}).out, HasSubstr("2.5"));
   EXPECT_EQ(ctl({"dump", "array"}).out,
-            "{\"kind\":\"Array\",\"name\":\"array\",\"type\":\"f32\",\"size\":3}\n0.0\n2.5\n0.0\n");
+            "{\"kind\":\"Array\",\"name\":\"array\",\"type\":\"f32\",\"value_size\":4,\"size\":3}\n"
+            "0.0\n2.5\n0.0\n");
 
   const auto event = made<Event>("event");
   EXPECT_EQ(ctl({"get", "event"}).out, "false\n");

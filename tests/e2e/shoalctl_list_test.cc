@@ -1,6 +1,7 @@
-// shoalctl get, set, stat and verify of Lists.
+// shoalctl get, set, dump, stat and verify of Lists.
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <thread>
 
@@ -88,6 +89,36 @@ TEST_F(ShoalctlList, SetPutsAValueInThePlaceOfAnElement) {
   EXPECT_THAT(ctl({"set", "fixed", "1", std::string(100, 'x'), "--text"}).err,
               HasSubstr("fixed: a value of 100 bytes"));
   EXPECT_EQ(must(fixed.get(1)), Value("12345678"));
+}
+
+TEST_F(ShoalctlList, DumpsLoadBack) {
+  const auto list =
+      made("jobs", {nullptr, true, std::int64_t{1} << 60, -0.0, 1.0,
+                    std::numeric_limits<double>::infinity(), "text \" \n", shoal::Bytes("\xff"),
+                    Value::set({1, 2}), Value::map({{3, Value::list({"x"})}}),
+                    std::string(5000, 'y'), Value::opaque("pickle", shoal::Bytes("z"))});
+  for (int i = 0; i < 5000; ++i) must(list.append(i));
+  const Result dump = ctl({"dump", "jobs"});
+  EXPECT_THAT(dump.out, StartsWith("{\"kind\":\"List\",\"name\":\"jobs\",\"size\":5012}\nnull\n"));
+  EXPECT_EQ(ctl({"dump", "jobs", "--json"}).out, dump.out);
+  EXPECT_EQ(ctl({"dump", "jobs", "--hex"}).status, 1);
+  const Result loaded = ctl({"load-object", "copy", "--json"}, dump.out);
+  EXPECT_EQ(loaded.parsed(),
+            json::parse("{\"version\":1,\"name\":\"copy\",\"kind\":\"List\",\"elements\":5012}"));
+  const auto copy = must(client_->open<List>("copy"));
+  EXPECT_EQ(must(copy.items()), must(list.items()));
+  EXPECT_EQ(ctl({"dump", "copy"}).out.substr(60), dump.out.substr(60));
+
+  const Result again = ctl({"load-object", "copy"}, dump.out);
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.err, HasSubstr("copy was not loaded: "));
+  EXPECT_EQ(must(copy.size()), 5012U);
+
+  EXPECT_EQ(ctl({"load-object", "own", "--kind", "list"}, "1\n\"x\"\n[2,3]\n").status, 0);
+  EXPECT_EQ(must(must(client_->open<List>("own")).items()),
+            (std::vector<Value>{1, "x", Value::list({2, 3})}));
+  EXPECT_EQ(ctl({"load-object", "none", "--kind", "list"}).status, 0);
+  EXPECT_EQ(must(must(client_->open<List>("none")).size()), 0U);
 }
 
 TEST_F(ShoalctlList, StatTellsHowItIsFilled) {
