@@ -123,6 +123,8 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
   if (has_fault(Fault::kSlotBeforeEntry)) slot->store(slot_of(tag_of(key.hash), tail));
   std::byte* const entry = block.at + tail;
   store_word(entry, key_word(sequence, key.bytes), std::memory_order_relaxed);
+  // A transaction that was taken back may have written here.
+  store_word(entry + 16, 0, std::memory_order_relaxed);
   copy_in(entry + kEntryHeadBytes, key.data, key.bytes, padded(key.bytes));
   write_value(entry, key, incoming, room, found ? spot.entry.offset : 0);
   publish = {.slot = slot, .value = slot_of(tag_of(key.hash), tail), .bytes = need};

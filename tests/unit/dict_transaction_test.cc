@@ -1,0 +1,82 @@
+// memory/transaction.h: one that finds no room is taken back, and leaves nothing in the shards that
+// had room for it.
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dict_memory.h"
+#include "memory/transaction.h"
+
+namespace shoal {
+namespace {
+
+using memory::Result;
+using test::DictMemory;
+using test::expect_sound;
+using test::Process;
+using test::TextDict;
+
+// A key that begins with `name`, of the shard that has these bits of the hash.
+std::string key_in(DictMemory& memory, std::uint32_t bits, const std::string& name) {
+  for (int i = 0;; ++i) {
+    std::string key = name + std::to_string(i);
+    if ((memory.dict().key(test::kText, key).hash & 63) == bits) return key;
+  }
+}
+
+// Only the cells of a few pages are left, which suffice for a transaction's record.
+void fill_up(DictMemory& memory, Process& process) {
+  const memory::BlockFor block_for{.object = memory.view().id, .part = 1};
+  for (std::uint64_t bytes = 1 << 10; bytes < 1 << 14; bytes *= 2) {
+    ASSERT_TRUE(memory.allocator().allocate(process.caller, bytes, block_for).ok());
+    memory::ArenaMemory::forget_intents(process.record);
+  }
+  for (std::uint64_t bytes = std::uint64_t{1} << 20; bytes >= 1 << 14; bytes /= 2) {
+    while (memory.allocator().allocate(process.caller, bytes, block_for).ok()) {
+      memory::ArenaMemory::forget_intents(process.record);
+    }
+  }
+}
+
+TEST(DictTransaction, LeavesNothingBehindWhereItWasTakenBack) {
+  DictMemory memory(std::uint64_t{64} << 20, /*quota_chunks=*/64);
+  Process process(1);
+  TextDict dict(memory.dict(), process.caller);
+  for (int i = 0; i < 5000; ++i) {
+    ASSERT_EQ(dict.put(std::to_string(i), std::string(50, 'v')), Result::kDone);
+  }
+  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
+  const auto commit = [&](const std::vector<std::string>& keys, const std::string& value) {
+    memory::TransactionChanges changes;
+    for (const std::string& key : keys) {
+      changes.keys.push_back(
+          {.dict = &memory.dict(),
+           .key = memory.dict().key(test::kText, key),
+           .value = {.data = value.data(), .bytes = value.size(), .kind = test::kText}});
+    }
+    return memory::Transaction(memory.home()).commit(call, changes, {});
+  };
+  fill_up(memory, process);
+  const std::string odd(200, '\xff');
+  std::vector<std::string> keys{key_in(memory, 1, "odd")};
+  while (keys.size() < 30) {
+    keys.push_back(key_in(memory, 2, std::to_string(keys.size()) + std::string(8000, 'k')));
+  }
+  ASSERT_EQ(commit(keys, odd), Result::kExhausted);
+  EXPECT_EQ(dict.get(keys[0]), std::nullopt);
+  for (const char* name : {"a", "bbbbbbbbbb", "cccccccccccccccccccc"}) {
+    const std::string key = key_in(memory, 1, name);
+    ASSERT_EQ(dict.put(key, "value"), Result::kDone);
+    std::size_t bytes = 0;
+    constexpr std::int64_t kBrieflyNs = 1'000'000'000;  // one that never stands is read for so long
+    EXPECT_EQ(memory.reader().find(memory.reader().key(test::kText, key), kBrieflyNs,
+                                   [&](const memory::StoredValue& value) { bytes = value.bytes; }),
+              Result::kDone);
+    EXPECT_EQ(bytes, 5U);
+  }
+  expect_sound(memory);
+}
+
+}  // namespace
+}  // namespace shoal
