@@ -133,8 +133,11 @@ Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_va
     } else {
       copied = Copied::kWhole;
       for (std::uint32_t i = 0; i < block.slots() && copied == Copied::kWhole; ++i) {
+        // A change that was raised before this began may come in the middle of it: the one store of
+        // it belongs to this instant, too.
         for (int tries = 0; !copy_entry(block, i, wanted, with_values, snapshot, words); ++tries) {
-          if (!instant && tries < kTriesBeforeMixture && stands()) continue;
+          const bool goes_on = !instant || shard.changes.load() == changes;
+          if (goes_on && tries < kTriesBeforeMixture && stands()) continue;
           copied = Copied::kDamaged;
           break;
         }

@@ -137,6 +137,35 @@ void race(test::RunRoles run) {
   EXPECT_EQ(stat.entries, std::uint64_t{kStaying});
 }
 
+// Snapshots of one entry, begun anywhere in the changes of it. The value is so long that whoever
+// begins when a change is raised, but not yet to be seen, meets its store while he copies.
+void race_for_one_entry(test::RunRoles run) {
+  constexpr int kChanges = 100'000;
+  DictMemory memory;
+  const test::SharedBy<Shared> shared;
+  shared->writers.store(1);
+  const auto change = [&] {
+    Process process(1);
+    TextDict dict(memory.dict(), process.caller);
+    for (int i = 0; i < kChanges && shared->goes_on(); ++i) {
+      const std::string value(60'000, static_cast<char>('a' + i % 26));
+      shared->complain_unless(dict.put("key", value) == Result::kDone, kNotPut);
+    }
+    shared->writers.store(0);
+  };
+  const auto look = [&] {
+    while (shared->goes_on()) {
+      memory::DictSnapshot snapshot;
+      const Result result = memory.reader().snapshot(nullptr, test::kPatienceNs, true, snapshot);
+      shared->complain_unless(result == Result::kDone, kNoSnapshot);
+    }
+  };
+  run({change, look});
+  EXPECT_EQ(shared->wrong.load(), kNothing);
+}
+
+TEST(DictRace, OfThreadsForOneEntry) { race_for_one_entry(test::run_as_threads); }
+TEST(DictRace, OfProcessesForOneEntry) { race_for_one_entry(test::run_as_processes); }
 TEST(DictRace, OfThreads) { race(test::run_as_threads); }
 TEST(DictRace, OfProcesses) { race(test::run_as_processes); }
 
