@@ -28,11 +28,11 @@ void add_counts(Json& to, const Json& from) {
 
 Campaign::Campaign(std::string path, const Run& run) : path_(std::move(path)), run_(run) {
   before_ = {
-      {"version", 1}, {"campaign", "sync"}, {"total", Json::object()}, {"runs", Json::array()}};
+      {"version", 1}, {"campaign", run_.about}, {"total", Json::object()}, {"runs", Json::array()}};
   std::ifstream file(path_);
   if (path_.empty() || !file) return;
   before_ = Json::parse(file);
-  if (before_.value("campaign", "") != "sync" || !before_.contains("runs")) {
+  if (before_.value("campaign", "") != run_.about || !before_.contains("runs")) {
     throw std::runtime_error(path_ + " is not the file of this campaign");
   }
 }
@@ -47,10 +47,10 @@ Json* Campaign::entry(Json& all) const {
   return nullptr;
 }
 
-std::uint64_t Campaign::next_round() const {
+std::uint64_t Campaign::before(const char* what) const {
   Json all = before_;
   const Json* run = entry(all);
-  return run == nullptr ? 0 : run->value("rounds", std::uint64_t{0});
+  return run == nullptr ? 0 : run->value(what, std::uint64_t{0});
 }
 
 void Campaign::write(const Tally& tally, double seconds,

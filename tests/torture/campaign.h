@@ -1,4 +1,4 @@
-// The figures of many sittings, added up in a file: docs/campaigns/sync.json.
+// The figures of many sittings, added up in a file: docs/campaigns/sync.json, containers.json.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ namespace shoal::torture {
 class Campaign {
  public:
   struct Run {
+    std::string about;
     std::string commit;
     std::string preset;
     std::uint64_t seed = 0;
@@ -23,7 +24,9 @@ class Campaign {
   Campaign(std::string path, const Run& run);
 
   // The first round that was not played yet with this commit, preset and seed.
-  [[nodiscard]] std::uint64_t next_round() const;
+  [[nodiscard]] std::uint64_t next_round() const { return before("rounds"); }
+  // How many there were in all sittings with this commit, preset and seed before this one.
+  [[nodiscard]] std::uint64_t kills_before() const { return before("kills"); }
 
   // Writes what was there before with this sitting, as far as it has got, added to it.
   void write(const Tally& tally, double seconds, const std::vector<std::uint64_t>& failed_seeds);
@@ -32,6 +35,7 @@ class Campaign {
   [[nodiscard]] const nlohmann::ordered_json& sitting() const { return sitting_; }
 
  private:
+  [[nodiscard]] std::uint64_t before(const char* what) const;
   nlohmann::ordered_json* entry(nlohmann::ordered_json& all) const;
 
   std::string path_;

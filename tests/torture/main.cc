@@ -1,19 +1,23 @@
 // shoal_torture: processes that work on everything at once, killed and stopped at random, with
 // witnesses that no two were in at once, no permit got lost, and nobody slept through a wake-up.
 //
-//   shoal_torture [--seconds N] [--kills N] [--seed S] [--replay SEED] [--hold]
-//                 [--campaign FILE --commit C --preset P]
+//   shoal_torture [--about sync|containers] [--seconds N] [--kills N] [--seed S] [--replay SEED]
+//                 [--hold] [--campaign FILE --commit C --preset P [--until KILLS]]
 //
 // Plays round after round until the seconds or the kills are reached (15 s by default), each with a
 // seed of its own, which --replay repeats. Prints the sum as JSON. Exit status 1: a violation.
+// A campaign's file has the figures after every round, so a sitting may be ended at any time, and
+// the next one goes on: --until counts the kills of all sittings.
 #include <getopt.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <shoal/shoal.h>
@@ -29,6 +33,8 @@ using Clock = std::chrono::steady_clock;
 struct Flags {
   double seconds = 0;
   std::uint64_t kills = 0;
+  std::uint64_t until = 0;
+  About about = About::kSync;
   std::uint64_t seed = 0;
   std::uint64_t replay = 0;
   bool replays = false;
@@ -38,9 +44,17 @@ struct Flags {
   std::string preset;
 };
 
+bool parse_about(std::string_view name, About& about) {
+  const auto* const found = std::find(kAboutNames.begin(), kAboutNames.end(), name);
+  about = static_cast<About>(found - kAboutNames.begin());
+  return found != kAboutNames.end();
+}
+
 bool parse(int argc, char** argv, Flags& flags) {
   const option options[] = {{"seconds", required_argument, nullptr, 's'},
                             {"kills", required_argument, nullptr, 'k'},
+                            {"until", required_argument, nullptr, 'u'},
+                            {"about", required_argument, nullptr, 'a'},
                             {"seed", required_argument, nullptr, 'S'},
                             {"replay", required_argument, nullptr, 'r'},
                             {"hold", no_argument, nullptr, 'h'},
@@ -58,6 +72,12 @@ bool parse(int argc, char** argv, Flags& flags) {
         break;
       case 'k':
         flags.kills = number();
+        break;
+      case 'u':
+        flags.until = number();
+        break;
+      case 'a':
+        if (!parse_about(optarg, flags.about)) return false;
         break;
       case 'S':
         flags.seed = number();
@@ -85,7 +105,7 @@ bool parse(int argc, char** argv, Flags& flags) {
     if (end != nullptr && *end != '\0') return false;
   }
   if (optind != argc) return false;
-  if (flags.seconds == 0 && flags.kills == 0) flags.seconds = 15;
+  if (flags.seconds == 0 && flags.kills == 0 && flags.until == 0) flags.seconds = 15;
   // A campaign goes on where the last sitting ended; else every run is another.
   if (!has_seed) flags.seed = flags.campaign.empty() ? std::random_device()() : 1;
   return true;
@@ -93,6 +113,12 @@ bool parse(int argc, char** argv, Flags& flags) {
 
 double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+bool is_over(const Flags& flags, const Campaign& campaign, const Tally& tally, double seconds) {
+  if (flags.seconds > 0 && seconds >= flags.seconds) return true;
+  if (flags.kills > 0 && tally.kills >= flags.kills) return true;
+  return flags.until > 0 && campaign.kills_before() + tally.kills >= flags.until;
 }
 
 int run(const Flags& flags) {
@@ -109,31 +135,34 @@ int run(const Flags& flags) {
   }
   const Admin admin(*observer);
   Board& board = *Board::make();
-  Campaign campaign(flags.campaign, {flags.commit, flags.preset, flags.seed});
+  Campaign campaign(flags.campaign,
+                    {std::string(kAboutNames[static_cast<std::size_t>(flags.about)]), flags.commit,
+                     flags.preset, flags.seed});
+  const std::uint64_t memory_before = admin.usage()->committed_bytes;
 
   Tally tally;
   std::vector<std::uint64_t> failed;
   const auto begin = Clock::now();
   double said = 0;
-  for (std::uint64_t number = campaign.next_round();; ++number) {
-    RoundPlan plan{.seed = flags.replays ? flags.replay : seed_of_round(flags.seed, number),
-                   .hold = flags.hold};
-    const std::string wrong = play_round(*client, admin, board, plan, tally);
-    if (!wrong.empty()) {
-      std::cerr << "violation: " << wrong << "repeat it with --replay " << plan.seed << std::endl;
-      failed.push_back(plan.seed);
-      break;
-    }
+  RoundPlan plan{.about = flags.about, .hold = flags.hold};
+  const auto judge = [&](const std::string& wrong) {
+    if (wrong.empty()) return;
+    std::cerr << "violation: " << wrong << "repeat it with --replay " << plan.seed << std::endl;
+    failed.push_back(plan.seed);
+  };
+  for (std::uint64_t number = campaign.next_round();
+       failed.empty() && !is_over(flags, campaign, tally, since(begin)); ++number) {
+    plan.seed = flags.replays ? flags.replay : seed_of_round(flags.seed, number);
+    judge(play_round(*client, admin, board, plan, tally));
     if (flags.replays) break;
-    if (flags.seconds > 0 && since(begin) >= flags.seconds) break;
-    if (flags.kills > 0 && tally.kills >= flags.kills) break;
+    campaign.write(tally, since(begin), failed);
     if (since(begin) >= said + 10) {
       said = since(begin);
-      campaign.write(tally, said, failed);
       std::cerr << static_cast<long>(said) << " s, " << tally.rounds << " rounds, " << tally.kills
                 << " kills" << std::endl;
     }
   }
+  if (failed.empty()) judge(memory_left(admin, memory_before));
   campaign.write(tally, since(begin), failed);
   std::cout << campaign.sitting().dump(2) << '\n';
   return failed.empty() ? 0 : 1;
@@ -145,8 +174,9 @@ int run(const Flags& flags) {
 int main(int argc, char** argv) {
   shoal::torture::Flags flags;
   if (!shoal::torture::parse(argc, argv, flags)) {
-    std::cerr << "usage: shoal_torture [--seconds N] [--kills N] [--seed S] [--replay SEED] "
-                 "[--hold] [--campaign FILE --commit C --preset P]\n";
+    std::cerr << "usage: shoal_torture [--about sync|containers] [--seconds N] [--kills N] "
+                 "[--seed S] [--replay SEED] [--hold] "
+                 "[--campaign FILE --commit C --preset P [--until KILLS]]\n";
     return 2;
   }
   return shoal::torture::run(flags);

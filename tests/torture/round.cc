@@ -23,7 +23,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kWatchdog = std::chrono::seconds(60);
 constexpr auto kLook = std::chrono::microseconds(20);
 
-std::unique_ptr<Scenario> scenario_of(std::uint64_t seed, const Client& client) {
+std::unique_ptr<Scenario> scenario_of(About about, std::uint64_t seed, const Client& client) {
+  if (about == About::kContainers) return make_containers(client);
   switch (seed % 8) {
     case 0:
       return make_cell_turns(client);
@@ -47,7 +48,8 @@ class Round {
         board_(board),
         plan_(plan),
         tally_(tally),
-        scenario_(scenario_of(plan.seed >> 8, client)),
+        objects_(admin.manager()->objects),
+        scenario_(scenario_of(plan.about, plan.seed >> 8, client)),
         chance_(board, 0, plan.seed),
         pids_(scenario_->seats(), -1) {}
 
@@ -58,8 +60,10 @@ class Round {
     std::string wrong = all_get_on(everybody());
     while (wrong.empty() && killed_ < plan_.kills) wrong = kill_some();
     if (wrong.empty()) wrong = end();
+    const std::string name(scenario_->name());
+    if (wrong.empty()) wrong = let_go();
     if (!wrong.empty()) {
-      wrong = std::string(scenario_->name()) + ": " + wrong + '\n' + state();
+      wrong = name + ": " + wrong + '\n' + state();
       if (plan_.hold) {
         std::cerr << wrong << "held; pid " << ::getpid() << std::endl;
         ::pause();
@@ -175,6 +179,21 @@ class Round {
     return scenario_->final_state(board_, killed_in_);
   }
 
+  // The objects go; those that only a container knew go with it, once that has been found out.
+  std::string let_go() {
+    scenario_.reset();
+    const auto deadline = Clock::now() + kWatchdog;
+    for (;;) {
+      const auto manager = admin_.manager();
+      if (!manager.ok()) return "the manager: " + manager.status().ToString();
+      if (manager->objects <= objects_) return {};
+      if (Clock::now() > deadline) {
+        return std::to_string(manager->objects - objects_) + " objects are left";
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
   std::string state() const {
     std::string text;
     for (std::size_t seat = 0; seat < pids_.size(); ++seat) {
@@ -195,6 +214,7 @@ class Round {
   Board& board_;
   const RoundPlan& plan_;
   Tally& tally_;
+  std::uint32_t objects_;  // that there were before
   std::unique_ptr<Scenario> scenario_;
   Worker chance_;  // only for its numbers
   std::vector<pid_t> pids_;
@@ -211,6 +231,19 @@ std::uint64_t seed_of_round(std::uint64_t seed, std::uint64_t round) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
   return z ^ (z >> 31);
+}
+
+std::string memory_left(const Admin& admin, std::uint64_t before) {
+  const auto deadline = Clock::now() + kWatchdog;
+  for (;;) {
+    const auto usage = admin.usage();
+    if (!usage.ok()) return "the manager: " + usage.status().ToString() + '\n';
+    if (usage->committed_bytes <= before) return {};
+    if (Clock::now() > deadline) {
+      return std::to_string(usage->committed_bytes - before) + " bytes are left\n";
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 std::string play_round(const Client& client, const Admin& admin, Board& board,

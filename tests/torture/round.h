@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <shoal/admin.h>
 #include <shoal/client.h>
@@ -20,7 +21,12 @@ struct Tally {
   std::array<std::uint64_t, static_cast<std::size_t>(Op::kCount)> kills_in = {};
 };
 
+// What the rounds are about.
+enum class About { kSync, kContainers };
+inline constexpr std::array<std::string_view, 2> kAboutNames = {"sync", "containers"};
+
 struct RoundPlan {
+  About about = About::kSync;
   std::uint64_t seed = 0;
   std::uint64_t kills = 200;
   bool hold = false;  // on a violation leave everything as it is, until killed
@@ -32,5 +38,9 @@ std::uint64_t seed_of_round(std::uint64_t seed, std::uint64_t round);
 // Adds to the tally. What was wrong, or nothing.
 std::string play_round(const Client& client, const Admin& admin, Board& board,
                        const RoundPlan& plan, Tally& tally);
+
+// When no round is under way: what has not come back of the memory, beside the bytes that were
+// taken `before`; or nothing. The manager takes its time.
+std::string memory_left(const Admin& admin, std::uint64_t before);
 
 }  // namespace shoal::torture

@@ -50,6 +50,9 @@ std::unique_ptr<Scenario> make_meeting(const Client& client);
 // Four workers do a bit of everything.
 std::unique_ptr<Scenario> make_mixture(const Client& client);
 
+// Four workers use containers of all kinds: containers.h.
+std::unique_ptr<Scenario> make_containers(const Client& client);
+
 // The value, or the end of the program: objects of a round could not be made.
 template <class T>
 T made(absl::StatusOr<T> object) {
