@@ -520,7 +520,7 @@ absl::Status Dict::update(std::span<const DictEntry> entries) const {
   absl::Status why;
   const Result result = state.commit(why);
   if (result == Result::kDone) return absl::OkStatus();
-  return result == Result::kExhausted ? why : internal::failure(result, *object);
+  return internal::entry_failure(result, *object, internal::named(*object), why);
 }
 
 }  // namespace shoal
