@@ -4,6 +4,7 @@
 #include "tests/crash/public/container_operations.h"
 #include "tests/crash/public/lock_operations.h"
 #include "tests/crash/public/signal_operations.h"
+#include "tests/crash/public/transaction_operations.h"
 #include "tests/crash/public/value_operations.h"
 
 namespace shoal::test {
@@ -31,6 +32,8 @@ inline const std::vector<PublicOperation>& public_operations() {
     add_dict_operations(all);
     add_typed_dict_operations(all);
     add_namespace_operations(all);
+    add_list_container_operations(all);
+    add_transaction_operations(all);
     return all;
   }();
   return kAll;

@@ -66,8 +66,9 @@ std::set<std::string> public_methods(const std::string& text, std::size_t at,
 std::map<std::string, std::set<std::string>> declared_methods() {
   std::map<std::string, std::set<std::string>> all;
   static const std::regex kClass(R"(\nclass (?:SHOAL_EXPORT )?(\w+)\b(?!::)[^;{]*\{)");
-  for (const char* header : {"lock", "semaphore", "condition", "event", "barrier", "cell", "array",
-                             "shareable_list", "dict", "typed_dict", "namespace"}) {
+  for (const char* header :
+       {"lock", "semaphore", "condition", "event", "barrier", "cell", "array", "shareable_list",
+        "dict", "typed_dict", "namespace", "list", "transaction"}) {
     const std::string path =
         std::string(SHOAL_TEST_SOURCE_DIR) + "/../../../include/shoal/" + header + ".h";
     const std::string text = without_comments(path);
