@@ -107,6 +107,10 @@ int serve(const Options& options, Log& log) {
   kj::UnixEventPort port;
   kj::EventLoop loop(port);
   kj::WaitScope scope(loop);
+  // What is put off by kj::evalLast runs before anybody looks at the sockets again: without this, a
+  // client that asks again at once, or a long trace, would keep all others waiting.
+  constexpr unsigned kEventsBetweenLooks = 16;
+  scope.setBusyPollInterval(kEventsBetweenLooks);
   State state(*std::move(catalog), options, budget, log);
   Service service(state.parts(), {.socket = listener->path(),
                                   .pid = ::getpid(),
