@@ -122,7 +122,8 @@ bool is_over(const Flags& flags, const Campaign& campaign, const Tally& tally, d
 }
 
 int run(const Flags& flags) {
-  auto manager = Manager::start({.log_file = flags.hold ? "-" : ""});
+  // What is freed is given back to the host, so that it can be seen to be.
+  auto manager = Manager::start({.flags = {"--warm-bytes=0"}, .log_file = flags.hold ? "-" : ""});
   if (!manager.ok()) {
     std::cerr << manager.status() << '\n';
     return 1;
@@ -138,7 +139,7 @@ int run(const Flags& flags) {
   Campaign campaign(flags.campaign,
                     {std::string(kAboutNames[static_cast<std::size_t>(flags.about)]), flags.commit,
                      flags.preset, flags.seed});
-  const std::uint64_t memory_before = admin.usage()->committed_bytes;
+  const std::uint64_t memory_before = memory_of(manager->pid());
 
   Tally tally;
   std::vector<std::uint64_t> failed;
@@ -162,7 +163,7 @@ int run(const Flags& flags) {
                 << " kills" << std::endl;
     }
   }
-  if (failed.empty()) judge(memory_left(admin, memory_before));
+  if (failed.empty()) judge(memory_left(manager->pid(), memory_before));
   campaign.write(tally, since(begin), failed);
   std::cout << campaign.sitting().dump(2) << '\n';
   return failed.empty() ? 0 : 1;

@@ -2,6 +2,8 @@
 // what is left. Everything that chance decides follows from the seed, but not when things happen.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -39,8 +41,10 @@ std::uint64_t seed_of_round(std::uint64_t seed, std::uint64_t round);
 std::string play_round(const Client& client, const Admin& admin, Board& board,
                        const RoundPlan& plan, Tally& tally);
 
-// When no round is under way: what has not come back of the memory, beside the bytes that were
-// taken `before`; or nothing. The manager takes its time.
-std::string memory_left(const Admin& admin, std::uint64_t before);
+// What the memory of all objects takes of the host.
+std::uint64_t memory_of(pid_t manager);
+// When no round is under way: what has not come back of it, beside the bytes that were taken
+// `before` and the arena's tables; or nothing. The manager takes its time.
+std::string memory_left(pid_t manager, std::uint64_t before);
 
 }  // namespace shoal::torture
