@@ -115,6 +115,7 @@ class ArenaMemory {
   memory::Caller caller_;
   memory::QuietWatch quiet_;
   std::uint32_t idle_passes_left_ = 0;  // of `tidy`, until it finds nothing any more
+  std::uint64_t used_seen_ = 0;         // chunks, at its last look
 };
 
 // Of all arenas that have memory, by their index.
@@ -144,6 +145,8 @@ class ArenaMemories {
   void close();
   // Also ends the memory of arenas without objects and sessions.
   void tidy(std::uint64_t now_ns);
+  // Whether there is any memory, which clients may free.
+  [[nodiscard]] bool any() const;
   // Whether there may be something to tidy.
   [[nodiscard]] bool untidy() const;
   [[nodiscard]] std::uint64_t arena_bytes() const { return spec_.arena_bytes; }

@@ -36,6 +36,7 @@ constexpr auto kTokensLookedAtEvery = 1 * kj::SECONDS;
 constexpr auto kTraceRestsFor = 500 * kj::MILLISECONDS;
 constexpr auto kWatchesLookedAtEvery = 1 * kj::SECONDS;
 constexpr auto kTidiedEvery = 250 * kj::MILLISECONDS;
+constexpr auto kFreedLookedForEvery = 1 * kj::SECONDS;
 constexpr auto kFirstLookAfter = 1 * kj::MILLISECONDS;
 constexpr auto kLastLookAfter = 10 * kj::SECONDS;
 // By then an exec is long over: whoever still maps the page has closed its descriptors.
@@ -419,9 +420,11 @@ kj::Promise<void> Manager::look_for_slow_waits() {
 // Memory of arenas that was freed goes back to the kernel when nobody has asked for any for a
 // while.
 void Manager::schedule_tidying() {
-  if (tidying_scheduled_ || !state_.memories.untidy()) return;
+  if (tidying_scheduled_ || !state_.memories.any()) return;
   tidying_scheduled_ = true;
-  tasks_.add(port_.getTimer().afterDelay(kTidiedEvery).then([this] {
+  // Of what clients free by themselves nobody tells.
+  const kj::Duration delay = state_.memories.untidy() ? kTidiedEvery : kFreedLookedForEvery;
+  tasks_.add(port_.getTimer().afterDelay(delay).then([this] {
     tidying_scheduled_ = false;
     state_.memories.tidy(static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC)));
     schedule_tidying();

@@ -1,10 +1,11 @@
 // memory/transaction*: records that nobody wrote as a transaction does.
+#include "memory/transaction.h"
+
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "dict_memory.h"
-#include "memory/transaction.h"
 
 namespace shoal {
 namespace {
