@@ -118,6 +118,14 @@ void arena_map(wire::Request::Builder request) { request.setArenaMap(wire::Acces
 void watch(wire::Request::Builder request) { request.setWatch(object_word(0)); }
 void poke(wire::Request::Builder request) { request.setPoke(object_word(0)); }
 void waits(wire::Request::Builder request) { request.initWaits(); }
+Fill pin(std::uint64_t block, bool on) {
+  return [=](wire::Request::Builder request) {
+    auto pin = request.initPin();
+    pin.setObject(object_word(0));
+    pin.setBlock(block);
+    pin.setOn(on);
+  };
+}
 
 // An input: who speaks when (see request_fuzz.cc), then the messages with growing ids.
 struct Seed {
@@ -253,6 +261,10 @@ std::map<std::string, Seed> seeds() {
        {{0b1010, 0, 31, 7, 0, 0, 0, 0},
         {hello(), hello(), create_in_arena("a", wire::Kind::EVENT), open("a"), watch, watch, poke,
          waits, release(0)}}},
+      {"pins",
+       {{0, 0, SHOAL_QUIET},
+        {hello(), create_in_arena("a", wire::Kind::DICT), arena_map, pin(1 << 16, true),
+         pin(~std::uint64_t{0}, true), pin(1 << 16, false), release(0), pin(1 << 16, true)}}},
       {"administration",
        {{0, 0, SHOAL_QUIET}, {hello(), create("a"), clients, usage, limits, arenas, stat}}},
   };
