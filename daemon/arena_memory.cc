@@ -190,9 +190,8 @@ void ArenaMemory::close() {
 void ArenaMemory::tidy(std::uint64_t now_ns, memory::Busy busy) {
   if (miscounted_) (void)recount(now_ns, busy);
   // Clients free blocks of containers by themselves.
-  const std::uint64_t used = reinterpret_cast<memory::ArenaHeader*>(bytes_)->used_chunks.load();
-  if (used < used_seen_) idle_passes_left_ = kIdlePasses;
-  used_seen_ = used;
+  if (activity_seen_ != allocator_.activity()) idle_passes_left_ = kIdlePasses;
+  activity_seen_ = allocator_.activity();
   if (idle_passes_left_ == 0) return;
   const std::uint64_t since_ns = quiet_.since_ns;
   const std::uint64_t punched =

@@ -115,7 +115,7 @@ class ArenaMemory {
   memory::Caller caller_;
   memory::QuietWatch quiet_;
   std::uint32_t idle_passes_left_ = 0;  // of `tidy`, until it finds nothing any more
-  std::uint64_t used_seen_ = 0;         // chunks, at its last look
+  std::uint64_t activity_seen_ = 0;     // at its last look
 };
 
 // Of all arenas that have memory, by their index.

@@ -37,7 +37,8 @@ void Service::handle(Connection& peer, wire::Request::Reader request, Answer& an
             .request = request,
             .reply = answer.message.initRoot<wire::Reply>(),
             .answer = answer};
-  answer.has_reply = !request.isRelease() && !request.isPoke();
+  const bool ends_a_pin = request.isPin() && !request.getPin().getOn();
+  answer.has_reply = !request.isRelease() && !request.isPoke() && !ends_a_pin;
   call.reply.setId(request.getId());
   const absl::Status status = dispatch(call);
   if (!status.ok()) fail(call, status);

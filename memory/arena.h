@@ -215,6 +215,8 @@ class ArenaMemory {
   // Mends used_chunks. False: somebody allocated meanwhile, nothing was changed.
   bool recount(Busy busy);
 
+  // Another number whenever somebody has claimed or freed a block since: hardly ever the same.
+  [[nodiscard]] std::uint64_t activity() const;
   // For the manager, now and then: once nobody has allocated for kQuietNs, gives back empty slabs,
   // and of the free chunks that have memory behind them all but `warm_chunks`, looking at no more
   // than `slice` chunks. Returns how many were punched.

@@ -51,16 +51,17 @@ bool ArenaMemory::recount(Busy busy) {
   return header().used_chunks.change(before, first.used);
 }
 
+std::uint64_t ArenaMemory::activity() const {
+  const ArenaHeader& h = header();
+  std::uint64_t sum = mixed(h.used_chunks.load()) + mixed(h.chunk_hint.load() + (1ULL << 40)) + 1;
+  for (const Word32& hint : h.cell_hints) sum = mixed(sum + hint.load());
+  return sum;
+}
+
 std::uint64_t ArenaMemory::collect(Caller& manager, QuietWatch& watch, std::uint64_t now_ns,
                                    std::uint64_t warm_chunks, std::uint32_t slice, Punch punch) {
-  const auto seen = [&] {
-    const ArenaHeader& h = header();
-    std::uint64_t sum = mixed(h.used_chunks.load()) + mixed(h.chunk_hint.load() + (1ULL << 40)) + 1;
-    for (const Word32& hint : h.cell_hints) sum = mixed(sum + hint.load());
-    return sum;
-  };
-  if (watch.seen != seen()) {
-    watch = {.seen = seen(), .since_ns = now_ns};
+  if (watch.seen != activity()) {
+    watch = {.seen = activity(), .since_ns = now_ns};
     return 0;
   }
   if (now_ns < watch.since_ns || now_ns - watch.since_ns < kQuietNs) return 0;
@@ -86,7 +87,7 @@ std::uint64_t ArenaMemory::collect(Caller& manager, QuietWatch& watch, std::uint
   }
   // Cells that become free show nowhere: another pass follows after another second.
   if (watch.cursor >= ever) watch = {.since_ns = now_ns};
-  watch.seen = seen();
+  watch.seen = activity();
   return punched;
 }
 
