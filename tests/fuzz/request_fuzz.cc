@@ -234,6 +234,9 @@ class Fuzzer {
     for (daemon::Index object = 1; object < state.catalog.objects.end(); ++object) {
       if (state.catalog.objects.in_use(object)) state.objects.unlink(object);
     }
+    // What containers had in their arena.
+    while (state.objects.clear_some()) {
+    }
     std::vector<std::string> arenas;
     state.arenas.for_each(
         [&](daemon::Index arena) { arenas.emplace_back(state.catalog.arenas[arena].name.view()); });
