@@ -26,10 +26,6 @@ constexpr int kRoundsWithoutLock = 16;
 
 }  // namespace
 
-std::string named(const ArenaReference& object) {
-  return protocol::text(kind_name(object.kind), " \"", object.name, "\"");
-}
-
 absl::Status list_failure(Result result, const ArenaReference& object, std::int64_t index,
                           const absl::Status& why) {
   switch (result) {

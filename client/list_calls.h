@@ -21,8 +21,6 @@
 
 namespace shoal::internal {
 
-std::string named(const ArenaReference& object);
-
 // A failed call, as the caller is told. `index`: of kAbsent; `why`: of kExhausted.
 absl::Status list_failure(memory::Result result, const ArenaReference& object, std::int64_t index,
                           const absl::Status& why = {});

@@ -469,8 +469,8 @@ absl::Status until_it_stands(absl::Duration timeout, Once once) {
     if (once(status)) return status;
     if (memory::is_over(deadline)) {
       return absl::DeadlineExceededError(
-          "other processes were changing what the transaction is about all the time; nothing was "
-          "changed");
+          "others were changing what the transaction is about, or had the lock of one of its "
+          "cells, all the time; nothing was changed");
     }
     back_off(attempt);
   }

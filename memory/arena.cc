@@ -254,10 +254,17 @@ ArenaMemory::LetGo ArenaMemory::let_go(Place place, BlockFor block_for) const {
 bool ArenaMemory::is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const {
   Place place;
   if (!place_of(block, bytes, place)) return false;
-  const std::uint64_t head = word_of(place, 0).load();
-  return is_kept_state(block_state(head)) && (head & kWordHead) != 0 &&
-         block_object(head) == static_cast<std::uint32_t>(block_for.object) &&
-         block_part(head) == block_for.part;
+  for (std::uint32_t i = 0; i < place.count(); ++i) {
+    const std::uint64_t word = word_of(place, i).load();
+    const BlockState state = block_state(word);
+    const bool good = i == 0 ? is_kept_state(state) : state == BlockState::kOwned;
+    if (!good || ((word & kWordHead) != 0) != (i == 0) ||
+        block_object(word) != static_cast<std::uint32_t>(block_for.object) ||
+        block_part(word) != block_for.part) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // All words of the place that `owner` has claimed. Returns how many.

@@ -61,6 +61,7 @@
 // that carry the expected owner.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -80,6 +81,8 @@ SHOAL_VARIANT_BEGIN
 struct BlockFor {
   std::uint64_t object = 0;  // id
   std::uint32_t part = 0;    // below kPartsMax
+  // For what takes away: it may have the last chunks of the arena, and some beyond its quota.
+  bool last_resort = false;
 };
 
 // Callbacks are plain functions with a context, so that no call allocates.
@@ -186,7 +189,7 @@ class ArenaMemory {
   // caller has in flight and does not need.
   absl::Status free(Caller& caller, std::uint64_t block, std::uint64_t bytes, BlockFor block_for);
 
-  // Whether the block is there and `block_for` owns it.
+  // Whether the block is there, all of it, and `block_for` owns it.
   [[nodiscard]] bool is_owned(std::uint64_t block, std::uint64_t bytes, BlockFor block_for) const;
 
   // ---- by the manager, which counts whose pins there are ----
@@ -265,9 +268,14 @@ class ArenaMemory {
   [[nodiscard]] static unsigned intent_of(const Caller& caller, Place place, std::uint32_t part);
   absl::StatusOr<Intent> begin(Caller& caller, BlockFor block_for, Place place, bool freeing) const;
 
-  [[nodiscard]] bool reserve(std::uint32_t chunks) const;  // of the quota
+  [[nodiscard]] std::uint64_t quota_for(bool last_resort) const;
+  [[nodiscard]] bool reserve(std::uint32_t chunks, bool last_resort) const;  // of the quota
+  // How many are kept for that; none where there are few.
+  [[nodiscard]] std::uint32_t kept_chunks() const {
+    return std::min(geometry_.chunk_count / 64, std::uint32_t{4});
+  }
   void give_back(std::uint64_t chunks) const;
-  [[nodiscard]] bool may_have_room(std::uint32_t count, bool& over_quota) const;
+  [[nodiscard]] bool may_have_room(std::uint32_t count, bool last_resort, bool& over_quota) const;
   bool find_run(std::uint32_t& first, std::uint32_t last, std::uint32_t count) const;
   bool claim_run_at(Caller& caller, Place place, std::uint32_t& conflict) const;
   struct Search;

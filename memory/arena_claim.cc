@@ -24,13 +24,20 @@ struct ArenaMemory::Search {
   std::uint32_t count;
   Intent& intent;
   Place& place;
+  bool last_resort = false;
   bool over_quota = false;
 };
 
-bool ArenaMemory::reserve(std::uint32_t chunks) const {
+std::uint64_t ArenaMemory::quota_for(bool last_resort) const {
+  const std::uint64_t quota = header().quota_chunks.load();
+  const std::uint64_t more = last_resort ? kept_chunks() : 0;
+  return quota > ~more ? quota : quota + more;
+}
+
+bool ArenaMemory::reserve(std::uint32_t chunks, bool last_resort) const {
   std::uint64_t used = header().used_chunks.load();
   do {
-    const std::uint64_t quota = header().quota_chunks.load();
+    const std::uint64_t quota = quota_for(last_resort);
     if (used > quota || chunks > quota - used) return false;
   } while (!header().used_chunks.change(used, used + chunks));
   return true;
@@ -45,11 +52,12 @@ void ArenaMemory::give_back(std::uint64_t chunks) const {
 
 // Whether so many chunks can be free at all: of a full arena nothing is looked through. used_chunks
 // is never below the truth.
-bool ArenaMemory::may_have_room(std::uint32_t count, bool& over_quota) const {
+bool ArenaMemory::may_have_room(std::uint32_t count, bool last_resort, bool& over_quota) const {
   const std::uint64_t used = header().used_chunks.load();
-  const std::uint64_t quota = header().quota_chunks.load();
+  const std::uint64_t quota = quota_for(last_resort);
+  const std::uint64_t there = geometry_.chunk_count - (last_resort ? 0 : kept_chunks());
   over_quota = used > quota || count > quota - used;
-  return !over_quota && used <= geometry_.chunk_count && count <= geometry_.chunk_count - used;
+  return !over_quota && used <= there && count <= there - used;
 }
 
 // The first free run that begins at `first` or behind it and ends before `last`; sets `first`.
@@ -85,7 +93,8 @@ bool ArenaMemory::claim_run_in(Search& search, std::uint32_t first, std::uint32_
   while (!search.over_quota && find_run(first, last, search.count)) {
     const Place place = run_place(first, search.count);
     if (!has_fault(Fault::kClaimBeforeIntent)) search.intent.move(place);
-    if (!search.intent.reserved && !(search.intent.reserved = reserve(search.count))) {
+    if (!search.intent.reserved &&
+        !(search.intent.reserved = reserve(search.count, search.last_resort))) {
       search.over_quota = true;
       return false;
     }
@@ -122,12 +131,16 @@ bool ArenaMemory::claim_run_anywhere(Search& search) const {
 
 absl::Status ArenaMemory::claim_run(Caller& caller, std::uint32_t count, BlockFor block_for,
                                     Intent& intent, Place& place) const {
-  Search search{.caller = caller, .count = count, .intent = intent, .place = place};
+  Search search{.caller = caller,
+                .count = count,
+                .intent = intent,
+                .place = place,
+                .last_resort = block_for.last_resort};
   // Twice: empty slabs are given back before the arena counts as full.
   for (int attempt = 0; attempt < 2; ++attempt) {
     search.over_quota = false;
     // What was reserved at the first attempt is in the count already.
-    if ((intent.reserved || may_have_room(count, search.over_quota)) &&
+    if ((intent.reserved || may_have_room(count, search.last_resort, search.over_quota)) &&
         claim_run_anywhere(search)) {
       return absl::OkStatus();
     }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
+
 #include "memory/list_container_tree.h"
 #include "memory/seeded_faults.h"
 #include "memory/wait.h"
@@ -176,7 +178,13 @@ bool ConsistentReads::stand() const {
 Result Transaction::begin(Call& call, std::uint64_t object, std::uint64_t publishes,
                           std::uint64_t blocks) {
   bytes_ = record_bytes(publishes, blocks);
-  block_for_ = {.object = object, .part = kPartRecord};
+  if (bytes_ > kTransactionBytesMax) {
+    call.why = absl::ResourceExhaustedError(absl::StrCat(
+        "a transaction of ", publishes, " changes: the most is about three million at once"));
+    return Result::kExhausted;
+  }
+  // Even a full arena can be emptied.
+  block_for_ = {.object = object, .part = kPartRecord, .last_resort = true};
   const absl::StatusOr<std::uint64_t> block =
       home_.allocator->allocate(call.caller, bytes_, block_for_);
   if (!block.ok()) {
@@ -732,7 +740,8 @@ void recover_transaction(ThreadRecord& thread, const ContainerHome& home, Caller
   const std::uint64_t bytes = record.bytes.load();
   const BlockFor block_for{.object = record.object.load(), .part = kPartRecord};
   // In flight still, it goes by its intent; what is nobody's record is not looked at further.
-  if (bytes > g.file_bytes - offset || !home.allocator->is_owned(offset, bytes, block_for)) {
+  if (bytes > kTransactionBytesMax || bytes > g.file_bytes - offset ||
+      !home.allocator->is_owned(offset, bytes, block_for)) {
     return forget();
   }
   const std::uint64_t publishes_max = record.publishes_max.load();

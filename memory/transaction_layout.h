@@ -49,6 +49,9 @@ struct TransactionBlock {
   Word64 what;
 };
 
+// What a dead process's may make the manager look at: three million changes.
+inline constexpr std::uint64_t kTransactionBytesMax = std::uint64_t{256} << 20;
+
 inline constexpr std::uint64_t kCommitted = 1;
 inline constexpr std::uint64_t kTransactionDone = 2;
 inline constexpr std::uint64_t kTransactionStep = 4;

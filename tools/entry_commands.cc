@@ -100,8 +100,11 @@ int dump_entries(const Invocation& asked, const Client& client, const ObjectInfo
 
 int set_entry(const Invocation& asked) {
   const std::string& word = asked.operands[2];
-  const Json value =
+  Json value =
       asked.has("--text") ? Json(word) : Json::parse(word, nullptr, /*allow_exceptions=*/false);
+  // The parser rounds integers that it has no type for.
+  const bool rounded = value.is_number_float() && word.find_first_of(".eE") == std::string::npos;
+  if (rounded) value = Json::object({{"int", word}});
   if (value.is_discarded()) {
     return fail_usage(
         asked, absl::StrCat("VALUE is not JSON: ", escaped(word), "; --text takes it as text"));

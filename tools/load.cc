@@ -44,6 +44,7 @@ class Lines {
     while (std::getline(std::cin, line)) {
       ++number_;
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      if (std::cin.eof()) return wrong("it has no end: the dump was cut short");
       Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (json.is_discarded()) return wrong("not JSON");
       return json;
@@ -101,6 +102,9 @@ absl::StatusOr<std::size_t> load_all(Loading& loading, const Json& first, std::o
   const auto count = load_lines(loading, std::move(line), lines);
   if (!count.ok()) return count.status();
   const auto size = count_in(first, "size");
+  if (!size && first.is_object() && first.contains("size")) {
+    return absl::InvalidArgumentError("the first line's \"size\" is not a number of entries");
+  }
   if (size && *size != *count) {
     return absl::InvalidArgumentError(
         absl::StrCat("the first line says \"size\":", *size, ", and ", *count,

@@ -16,7 +16,8 @@
 // with std::atomic. load() and wait() work on a read-only attachment; there wait() looks every few
 // milliseconds.
 // Integers wrap. Floating-point values are compared by their bytes.
-// lock() is a recursive lock for what takes several calls. No call takes it of itself.
+// lock() is a recursive lock for what takes several calls. No call takes it of itself but a
+// transaction that stores the cell.
 //
 // Death: a process that dies in the middle of a store leaves the old value or the new. The lock: as
 // RLock.

@@ -4,11 +4,13 @@
 //
 // Keys that are equal in Python are one key: 1, 1.0 and true. A key is none, a bool, a number, text
 // (UTF-8), bytes, opaque bytes, or a tuple of these, of at most 8192 bytes once encoded; any other
-// Value, and NaN, make the call INVALID_ARGUMENT. Text and integers take no allocation. A Key
-// refers to what it was made of: make it in the call.
+// Value, and NaN, make the call INVALID_ARGUMENT; to reads, text that is longer or not UTF-8 is a
+// key that is not there. Text and integers take no allocation.
+// A Key refers to what it was made of: make it in the call.
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +28,7 @@ class Key {
   Key(std::string_view text) : bytes_(text) {}
   Key(const std::string& text) : bytes_(text) {}
   Key(const char* text) : bytes_(text) {}
+  Key(std::nullptr_t) : Key(Value()) {}
   template <internal::FitsInt64 T>
   Key(T number) : kind_(static_cast<std::uint8_t>(ValueKind::kInt)), number_(number) {
     bytes_ = {reinterpret_cast<const char*>(&number_), sizeof number_};

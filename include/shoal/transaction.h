@@ -17,14 +17,13 @@
 // were not. It works on read-only attachments.
 //
 // Dicts, lists and cells take part; they must be of this client, and all of one arena:
-// INVALID_ARGUMENT. As many keys and elements as memory
-// allows: RESOURCE_EXHAUSTED, nothing changed. Whoever changes the same keys waits for the
-// few moments in which the changes are made. DEADLINE_EXCEEDED: others were in between for all of
+// INVALID_ARGUMENT. As many keys and elements as memory allows, and no more than three million:
+// RESOURCE_EXHAUSTED, nothing changed. Whoever changes the same keys waits for the few moments in
+// which the changes are made. DEADLINE_EXCEEDED: others were in between for all of
 // ClientOptions::op_timeout; nothing was changed.
-// A cell that is stored has its lock() held for these moments; so whoever has that lock keeps the
-// transaction waiting, and who reads the cell without it may see the new value some moments later
-// than those of dicts and lists. What others do to such a cell by plain store() or fetch_add(),
-// without its lock, may be overwritten.
+// A stored cell has its lock() held for these moments: whoever has that lock keeps transactions
+// waiting that store or load the cell, and who reads it without may see the new value some moments
+// after those of dicts and lists. A plain store() or fetch_add() by others may be overwritten.
 // A call that returns ABORTED inside the body has met a change by others: return its status, and
 // the body runs again.
 // Thread safety: one Transaction is one thread's. Death, fork safety: as Dict.

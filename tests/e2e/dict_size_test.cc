@@ -135,6 +135,23 @@ TEST_P(FullDict, RefusesMoreAndStaysAsItWas) {
   EXPECT_GT(fill(dict, end), end + end / 2);
 }
 
+// Taking away needs no room, in a transaction or all at once neither.
+TEST_P(FullDict, CanBeEmptied) {
+  const test::TestManager manager({"--warm-bytes=0", GetParam().flag});
+  const Client client = manager.client();
+  const Dict dict = must(client.create<Dict>("it"));
+  const std::string large(60'000, 'x');
+  int end = 0;
+  while (dict.put(end, large).ok()) ++end;
+  EXPECT_GT(end, 50);
+  must(client.transact([&](Transaction& t) { return t.erase(dict, 3); }));
+  EXPECT_FALSE(must(dict.contains(3)));
+  while (dict.put(end, large).ok()) ++end;
+  must(dict.clear());
+  EXPECT_EQ(must(dict.size()), 0U);
+  must(dict.put("again", large));
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, FullDict,
                          testing::Values(Limit{"--quota=8MiB", "the arena's quota of 8388608"},
                                          Limit{"--arena-size=8MiB", "the arena has no "}),

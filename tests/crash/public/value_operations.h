@@ -126,10 +126,13 @@ PublicOperation lock_of_operation(const std::string& kind, const typename T::Opt
     (void)object.lock().release();
     (void)object.lock().release();
   };
-  made.go_on = [](const T& object, const AtDeath& death) -> std::string {
+  made.go_on = [kind](const T& object, const AtDeath& death) -> std::string {
     const absl::StatusOr<Acquired> got = object.lock().acquire(kPatience);
     if (!got.ok()) return text_of(got.status());
-    if (got->abandoned != death.had_word()) return "is told wrongly of the death";
+    // A cell's is abandoned by whoever was in; one that is on its way in or out has changed
+    // nothing.
+    const bool in = kind != "Cell" || death.image.words().depth.load() != 0;
+    if (got->abandoned != (death.had_word() && in)) return "is told wrongly of the death";
     return text_of(object.lock().release());
   };
   return operation_of<T>(std::move(made));
