@@ -22,11 +22,10 @@ namespace shoal::tools {
 namespace {
 
 absl::StatusOr<Json> parsed(const std::string& word) {
-  Json json = Json::parse(word, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) {
-    return absl::InvalidArgumentError(absl::StrCat("not JSON: ", escaped(word)));
-  }
-  return json;
+  absl::StatusOr<Json> json = parse_json(word);
+  if (json.ok()) return json;
+  return absl::InvalidArgumentError(
+      absl::StrCat(escaped(word), ": ", std::string(json.status().message())));
 }
 
 Json in_form(const Value& value, Form form) {

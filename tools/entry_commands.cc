@@ -100,23 +100,21 @@ int dump_entries(const Invocation& asked, const Client& client, const ObjectInfo
 
 int set_entry(const Invocation& asked) {
   const std::string& word = asked.operands[2];
-  Json value =
-      asked.has("--text") ? Json(word) : Json::parse(word, nullptr, /*allow_exceptions=*/false);
-  // The parser rounds integers that it has no type for.
-  const bool rounded = value.is_number_float() && word.find_first_of(".eE") == std::string::npos;
-  if (rounded) value = Json::object({{"int", word}});
-  if (value.is_discarded()) {
+  const absl::StatusOr<Json> value =
+      asked.has("--text") ? absl::StatusOr<Json>(word) : parse_json(word);
+  if (!value.ok()) {
     return fail_usage(
-        asked, absl::StrCat("VALUE is not JSON: ", escaped(word), "; --text takes it as text"));
+        asked, absl::StrCat("VALUE is ", escaped(word), ": ", std::string(value.status().message()),
+                            "; --text takes it as text"));
   }
   const auto client = connect(asked);
   if (!client.ok()) return fail(client.status());
   const auto stat = client->stat(asked.operands[0]);
   if (!stat.ok()) return fail(stat.status());
-  if (has_elements(stat->object.kind)) return set_element(asked, *client, stat->object, value);
+  if (has_elements(stat->object.kind)) return set_element(asked, *client, stat->object, *value);
   const auto entries = Entries::open(*client, stat->object, Access::kReadWrite);
   if (!entries.ok()) return fail(entries.status());
-  const absl::Status status = (*entries)->set(key_word(asked), value);
+  const absl::Status status = (*entries)->set(key_word(asked), *value);
   if (!status.ok()) return fail(status);
   if (asked.json()) print_json(json_answer());
   return kDone;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "nlohmann/json.hpp"
 
@@ -26,6 +27,9 @@ std::string base64(std::span<const std::byte> bytes);
 
 // {"version":1}: how every answer begins.
 Json json_answer();
+
+// What a user wrote. INVALID_ARGUMENT: not JSON, or with an integer the parser would round.
+absl::StatusOr<Json> parse_json(std::string_view text);
 
 // A member that is a whole number, not negative; none if it is anything else.
 std::optional<std::uint64_t> count_in(const Json& json, const char* member);

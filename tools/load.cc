@@ -45,9 +45,9 @@ class Lines {
       ++number_;
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       if (std::cin.eof()) return wrong("it has no end: the dump was cut short");
-      Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (json.is_discarded()) return wrong("not JSON");
-      return json;
+      absl::StatusOr<Json> json = parse_json(line);
+      if (!json.ok()) return wrong(json.status());
+      return *std::move(json);
     }
     return std::nullopt;
   }

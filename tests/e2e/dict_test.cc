@@ -49,6 +49,8 @@ TEST_F(Dicts, HaveOneKeyForEqualNumbers) {
             absl::StatusCode::kInvalidArgument);
   ASSERT_TRUE(dict.put(Value::tuple({1, "a"}), 2).ok());
   EXPECT_EQ(test::must(dict.get(Value::tuple({1.0, "a"}))), Value(2));
+  ASSERT_TRUE(dict.put(nullptr, 3).ok());
+  EXPECT_EQ(test::must(dict.get(Value())), Value(3));
   EXPECT_EQ(dict.put("\xff", 1).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(dict.put(std::string(9000, 'k'), 1).code(), absl::StatusCode::kInvalidArgument);
 }

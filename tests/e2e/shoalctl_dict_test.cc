@@ -62,6 +62,8 @@ TEST_F(ShoalctlDict, GetAndSetEntriesOfADict) {
   EXPECT_THAT(absent.err, HasSubstr("'carol'"));
   EXPECT_EQ(ctl({"get", "users", "{", "--key-json"}).status, 1);
   EXPECT_EQ(ctl({"set", "users", "alice", "plain"}).status, 2);
+  EXPECT_THAT(ctl({"set", "users", "alice", "-18446744073709551616"}).err,
+              HasSubstr("is written {\"int\":\"-18446744073709551616\"}"));
   EXPECT_EQ(ctl({"set", "users", "alice"}).status, 2);
   EXPECT_EQ(ctl({"set", "nobody", "alice", "1"}).status, 1);
   (void)make("bytes", 100);

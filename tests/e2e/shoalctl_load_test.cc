@@ -91,6 +91,10 @@ TEST_F(ShoalctlLoad, WhatHasValuesBecomesAnotherKindByKind) {
 
 TEST_F(ShoalctlLoad, WhatCannotBeLoadedLeavesNothing) {
   EXPECT_THAT(refused("{\"kind\":\"List\",\"size\":3}\n1\n2\n"), HasSubstr("cut short"));
+  EXPECT_THAT(refused("{\"kind\":\"List\"}\n1\n22"), HasSubstr("line 3: it has no end"));
+  EXPECT_THAT(refused("{\"kind\":\"List\",\"size\":\"1\"}\n1\n"), HasSubstr("\"size\""));
+  EXPECT_THAT(refused("{\"kind\":\"List\"}\n[18446744073709551616]\n"),
+              HasSubstr("line 2: an integer of more than 64 bits is written {\"int\":\"1844"));
   EXPECT_THAT(refused("{\"kind\":\"List\"}\n1\n{\"int\":\"x\"}\n"), HasSubstr("line 3: "));
   EXPECT_THAT(refused("{\"kind\":\"List\"}\n1\n[2\n"), HasSubstr("line 3: not JSON"));
   EXPECT_THAT(refused("{\"kind\":\"ShareableList\"}\n[1]\n"), HasSubstr("list"));
