@@ -87,28 +87,21 @@ struct RecoverySweep {
   void sweep(const std::vector<std::byte>& image) {
     const SharedBytes shared(image.size());
     std::memcpy(shared.span().data(), image.data(), image.size());
-    Traced manager(1, [&] {
-      return std::vector<Traced::Body>{
-          [world = std::make_shared<DictWorld>(shared.span(), operation.chunks)] {
-            world->recover(0);
-            return 0;
-          }};
-    });
-    auto last = std::make_unique<Copy>(shared.span());
-    Traced::Step step = manager.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
-    while (step == Traced::Step::kStepped) {
-      step = manager.step();
-      ++instructions;
-      if (last->equals(shared.span())) continue;
-      last = std::make_unique<Copy>(shared.span());
-      ++states;
-      const Copy copy(last->span());
-      const Verdict verdict = judge.judge(copy.span());
-      EXPECT_EQ(verdict.violation, "")
-          << operation.name << ", and recovery stopped after " << instructions;
-      if (!verdict.violation.empty()) return;
-    }
-    EXPECT_EQ(step, Traced::Step::kDone) << "no ptrace, or it does not end";
+    const Walk walk = walk_states(
+        shared.span(),
+        [&](std::span<std::byte> bytes) {
+          return
+              [world = std::make_shared<DictWorld>(bytes, operation.chunks)] { world->recover(0); };
+        },
+        Sleeps::kNever,
+        [&](const Walk&, const Copy& state) {
+          return judge.judge(Copy(state.span()).span()).violation;
+        });
+    instructions += walk.instructions;
+    states += walk.states;
+    EXPECT_EQ(walk.violation, "") << operation.name << ", and recovery stopped after "
+                                  << instructions;
+    EXPECT_TRUE(walk.ended || !walk.violation.empty()) << "no ptrace, or it does not end";
   }
 };
 

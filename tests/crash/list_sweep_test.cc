@@ -8,7 +8,6 @@
 #include "tests/crash/list_operations.h"
 #include "tests/crash/shared_bytes.h"
 #include "tests/crash/sweep.h"
-#include "tests/crash/traced.h"
 
 namespace shoal::test {
 namespace {
@@ -54,26 +53,21 @@ void sweep_recovery(const ListOperation& operation, std::span<const std::byte> c
   std::memcpy(shared.span().data(), crash.data(), crash.size());
   const std::optional<Marks> expected = SweptList(shared.span(), operation.chunks).marks();
   ASSERT_TRUE(expected.has_value());
-  Traced manager(1, [&] {
-    return std::vector<Traced::Body>{
-        [swept = std::make_shared<SweptList>(shared.span(), operation.chunks)] {
-          swept->recover();
-          return 0;
-        }};
-  });
-  auto last = std::make_unique<Copy>(shared.span());
-  Traced::Step step = manager.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
-  while (step == Traced::Step::kStepped) {
-    step = manager.step();
-    ++steps;
-    if (last->equals(shared.span())) continue;
-    last = std::make_unique<Copy>(shared.span());
-    ++states;
-    const SweptList seen(last->span(), operation.chunks);
-    ASSERT_TRUE(seen.marks() == expected) << "recovery changes the list";
-    ASSERT_EQ(judge_list(operation, last->span(), *expected, false), "");
-  }
-  ASSERT_EQ(step, Traced::Step::kDone) << "no ptrace, or it does not end";
+  const Walk walk = walk_states(
+      shared.span(),
+      [&](std::span<std::byte> bytes) {
+        return [swept = std::make_shared<SweptList>(bytes, operation.chunks)] { swept->recover(); };
+      },
+      Sleeps::kNever,
+      [&](const Walk&, const Copy& state) -> std::string {
+        const SweptList seen(state.span(), operation.chunks);
+        if (seen.marks() != expected) return "recovery changes the list";
+        return judge_list(operation, state.span(), *expected, false);
+      });
+  steps += walk.instructions;
+  states += walk.states;
+  ASSERT_EQ(walk.violation, "");
+  ASSERT_TRUE(walk.ended) << "no ptrace, or it does not end";
 }
 
 TEST_P(ListSweep, IsRecoveredWhereverTheManagerDiesToo) {
@@ -84,23 +78,15 @@ TEST_P(ListSweep, IsRecoveredWhereverTheManagerDiesToo) {
   const SharedBytes shared(bytes());
   swept.prepare(shared.span());
   std::vector<std::unique_ptr<Copy>> images;
-  Traced victim(1, [&] {
-    return std::vector<Traced::Body>{[run = swept.victim(shared.span())] {
-      run();
-      return 0;
-    }};
-  });
-  Traced::Step step = victim.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
-  auto last = std::make_unique<Copy>(shared.span());
-  while (step == Traced::Step::kStepped) {
-    step = victim.step();
-    if (last->equals(shared.span())) continue;
-    last = std::make_unique<Copy>(shared.span());
-    const SweptList seen(last->span(), operation().chunks);
-    if (seen.list.descriptor().next.load() == 0) continue;
-    images.push_back(std::make_unique<Copy>(shared.span()));
-  }
-  ASSERT_EQ(step, Traced::Step::kDone) << "no ptrace, or it does not end";
+  const Walk walk =
+      walk_states(shared.span(), swept.victim, Sleeps::kNever, [&](const Walk&, const Copy& state) {
+        const SweptList seen(state.span(), operation().chunks);
+        if (seen.list.descriptor().next.load() != 0) {
+          images.push_back(std::make_unique<Copy>(state.span()));
+        }
+        return std::string();
+      });
+  ASSERT_TRUE(walk.ended) << "no ptrace, or it does not end";
   ASSERT_FALSE(images.empty());
   std::size_t steps = 0;
   std::size_t states = 0;

@@ -14,9 +14,11 @@ namespace {
 
 constexpr std::size_t kViolationsMax = 20;
 
-Traced::Setup setup_of(const Operation& operation, std::span<std::byte> bytes) {
-  return [&operation, bytes] {
-    return std::vector<Traced::Body>{[run = operation.victim(bytes)] {
+using MakeBody = std::function<std::function<void()>(std::span<std::byte>)>;
+
+Traced::Setup setup_of(const MakeBody& body, std::span<std::byte> bytes) {
+  return [&body, bytes] {
+    return std::vector<Traced::Body>{[run = body(bytes)] {
       run();
       return 0;
     }};
@@ -54,6 +56,26 @@ void warm_up(const Operation& operation, std::size_t bytes) {
 
 }  // namespace
 
+Walk walk_states(std::span<std::byte> shared, const MakeBody& body, Sleeps sleeps,
+                 const std::function<std::string(const Walk&, const Copy&)>& see) {
+  Walk walk;
+  auto last = std::make_unique<Copy>(shared);
+  Traced process(1, setup_of(body, shared));
+  if (!process.ready()) return walk;
+  while (walk.violation.empty()) {
+    const Traced::Step step = process.step();
+    if (step == Traced::Step::kBlocked && sleeps == Sleeps::kUntilItsDeadline) continue;
+    walk.ended = step == Traced::Step::kDone;
+    if (step != Traced::Step::kStepped) break;
+    ++walk.instructions;
+    if (last->equals(shared)) continue;
+    last = std::make_unique<Copy>(shared);
+    ++walk.states;
+    walk.violation = see(walk, *last);
+  }
+  return walk;
+}
+
 SweepReport sweep_states(const Operation& operation, std::size_t bytes) {
   SweepReport report;
   Judge judge(operation, report);
@@ -62,23 +84,16 @@ SweepReport sweep_states(const Operation& operation, std::size_t bytes) {
   operation.prepare(shared.span());
   bool done = judge.judge(shared.span(), 0, "stopped");
   if (done) judge.complain(0, "stopped", "done before it began");
-  auto last = std::make_unique<Copy>(shared.span());
-
-  Traced victim(1, setup_of(operation, shared.span()));
-  Traced::Step step = victim.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
-  for (;;) {
-    step = step == Traced::Step::kGone ? step : victim.step();
-    if (step == Traced::Step::kGone || step == Traced::Step::kDone) break;
-    if (step == Traced::Step::kBlocked) continue;  // until its deadline
-    ++report.instructions;
-    if (last->equals(shared.span())) continue;
-    last = std::make_unique<Copy>(shared.span());
-    ++report.states;
-    const bool now = judge.judge(last->span(), report.instructions, "stopped");
-    if (done && !now) judge.complain(report.instructions, "stopped", "the effect was undone");
+  const auto see = [&](const Walk& so_far, const Copy& state) {
+    const bool now = judge.judge(state.span(), so_far.instructions, "stopped");
+    if (done && !now) judge.complain(so_far.instructions, "stopped", "the effect was undone");
     done = now;
-  }
-  if (step == Traced::Step::kGone) {
+    return std::string();
+  };
+  const Walk walk = walk_states(shared.span(), operation.victim, Sleeps::kUntilItsDeadline, see);
+  report.instructions = walk.instructions;
+  report.states = walk.states;
+  if (!walk.ended) {
     judge.complain(report.instructions, "stopped", "no ptrace, or the victim ended by itself");
   } else if (!judge.judge(shared.span(), report.instructions, "finished")) {
     judge.complain(report.instructions, "finished", "without effect");
@@ -93,14 +108,14 @@ SweepReport sweep_kills(const Operation& operation, std::size_t bytes,
   warm_up(operation, bytes);
   const SharedBytes traced(bytes);
   operation.prepare(traced.span());
-  const Trail trail = follow(setup_of(operation, traced.span()), [] { return true; });
+  const Trail trail = follow(setup_of(operation.victim, traced.span()), [] { return true; });
   report.instructions = trail.size();
   for (std::size_t point : kill_points(trail.size(), kEveryInstructionMax, kDrawnPoints)) {
     // Deep in a loop: an earlier turn of it, which is not so long a way.
     point = std::min(point, trail.last_new(point) + kEveryInstructionMax);
     const SharedBytes shared(bytes);
     operation.prepare(shared.span());
-    Traced victim(1, setup_of(operation, shared.span()));
+    Traced victim(1, setup_of(operation.victim, shared.span()));
     if (!advance(victim, trail, point, [] { return true; })) {
       judge.complain(point, "killed", "no ptrace, or the victim ended by itself");
       break;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/crash/shared_bytes.h"
+
 namespace shoal::test {
 
 // What a state means to those who live on.
@@ -44,5 +46,19 @@ SweepReport sweep_states(const Operation& operation, std::size_t bytes);
 inline constexpr std::size_t kEveryInstructionMax = 2000;
 inline constexpr std::size_t kDrawnPoints = 50;
 SweepReport sweep_kills(const Operation& operation, std::size_t bytes, std::size_t instructions);
+
+// A process that is stopped after each instruction of what `body` gives, which is as
+// Operation::victim. `see` gets a copy of the shared bytes whenever they have changed; what it says
+// is wrong with them ends the walk.
+struct Walk {
+  std::size_t instructions = 0;
+  std::size_t states = 0;
+  bool ended = false;     // the body has; else: no ptrace, it ended by itself, or it sleeps
+  std::string violation;  // empty: all is well
+};
+enum class Sleeps { kNever, kUntilItsDeadline };
+Walk walk_states(std::span<std::byte> shared,
+                 const std::function<std::function<void()>(std::span<std::byte>)>& body,
+                 Sleeps sleeps, const std::function<std::string(const Walk&, const Copy&)>& see);
 
 }  // namespace shoal::test

@@ -8,7 +8,6 @@
 
 #include "tests/crash/shared_bytes.h"
 #include "tests/crash/sweep.h"
-#include "tests/crash/traced.h"
 #include "tests/crash/transaction_world.h"
 
 namespace shoal::test {
@@ -53,19 +52,13 @@ std::vector<std::unique_ptr<Copy>> images_of(const Operation& swept) {
   std::vector<std::unique_ptr<Copy>> images;
   const SharedBytes shared(TransactionWorld::bytes());
   swept.prepare(shared.span());
-  Traced victim(1, [&] {
-    return std::vector<Traced::Body>{[run = swept.victim(shared.span())] {
-      run();
-      return 0;
-    }};
-  });
-  Traced::Step step = victim.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
-  while (step == Traced::Step::kStepped) {
-    step = victim.step();
-    if (!images.empty() && images.back()->equals(shared.span())) continue;
-    images.push_back(std::make_unique<Copy>(shared.span()));
-  }
-  if (step != Traced::Step::kDone) images.clear();
+  images.push_back(std::make_unique<Copy>(shared.span()));
+  const Walk walk =
+      walk_states(shared.span(), swept.victim, Sleeps::kNever, [&](const Walk&, const Copy& state) {
+        images.push_back(std::make_unique<Copy>(state.span()));
+        return std::string();
+      });
+  if (!walk.ended) images.clear();
   return images;
 }
 
@@ -83,27 +76,24 @@ TEST_P(TransactionSweep, IsRecoveredWhereverTheManagerDiesToo) {
     ASSERT_EQ(judge_transaction(operation, images[i]->span(), &expected), "");
     const SharedBytes shared(TransactionWorld::bytes());
     std::memcpy(shared.span().data(), images[i]->span().data(), images[i]->span().size());
-    Traced manager(1, [&] {
-      auto world = std::make_shared<TransactionWorld>(shared.span());
-      world->open();
-      return std::vector<Traced::Body>{[world] {
-        world->recover();
-        return 0;
-      }};
-    });
-    auto last = std::make_unique<Copy>(shared.span());
-    Traced::Step step = manager.ready() ? Traced::Step::kStepped : Traced::Step::kGone;
-    while (step == Traced::Step::kStepped) {
-      step = manager.step();
-      ++steps;
-      if (last->equals(shared.span())) continue;
-      last = std::make_unique<Copy>(shared.span());
-      ++states;
-      bool done = false;
-      ASSERT_EQ(judge_transaction(operation, last->span(), &done), "") << "image " << i;
-      ASSERT_EQ(done, expected) << "recovery changes what was done";
-    }
-    ASSERT_EQ(step, Traced::Step::kDone) << "no ptrace, or it does not end";
+    const Walk walk = walk_states(
+        shared.span(),
+        [](std::span<std::byte> bytes) {
+          auto world = std::make_shared<TransactionWorld>(bytes);
+          world->open();
+          return [world] { world->recover(); };
+        },
+        Sleeps::kNever,
+        [&](const Walk&, const Copy& state) {
+          bool done = false;
+          std::string violation = judge_transaction(operation, state.span(), &done);
+          if (violation.empty() && done != expected) violation = "recovery changes what was done";
+          return violation;
+        });
+    steps += walk.instructions;
+    states += walk.states;
+    ASSERT_EQ(walk.violation, "") << "image " << i;
+    ASSERT_TRUE(walk.ended) << "no ptrace, or it does not end";
   }
   std::printf("%-40s recovery: %7zu instructions, %5zu states of %zu images\n",
               operation.name.c_str(), steps, states, images.size());
