@@ -145,9 +145,8 @@ absl::StatusOr<const ArenaReference*> TransactionState::join(
   const ArenaReference* const object = object_of(reference);
   if (object == nullptr) return is_closed();
   if (object->session != session_) {
-    return protocol::error(
-        absl::StatusCode::kInvalidArgument, kind_name(object->kind), " \"", object->name,
-        "\" was opened by another client; a transaction is about objects of one");
+    return protocol::error(absl::StatusCode::kInvalidArgument, named(*object),
+                           " was opened by another client; a transaction is about objects of one");
   }
   if (held_.empty() || held_.back() != reference) held_.push_back(reference);
   if (any_ == nullptr) any_ = object;
@@ -350,8 +349,9 @@ absl::StatusOr<std::size_t> ReadTransaction::position(const List& list, std::ptr
   if (!count.ok()) return count;
   const auto at = memory::index_in(index, *count);
   if (at) return *at;
-  return protocol::error(absl::StatusCode::kOutOfRange, kind_name(Kind::kList), " \"", list.name(),
-                         "\" has no element ", index, "; it has ", *count, " of them");
+  return protocol::error(absl::StatusCode::kOutOfRange,
+                         internal::named(*internal::object_of(list.held())), " has no element ",
+                         index, "; it has ", *count, " of them");
 }
 
 absl::StatusOr<Value> ReadTransaction::get(const List& list, std::ptrdiff_t index) {

@@ -17,6 +17,18 @@ namespace shoal {
 
 namespace internal {
 
+namespace {
+
+void fill_pin(wire::Request::Builder request, std::pair<std::uint64_t, std::uint64_t> block,
+              bool on) {
+  auto pin = request.initPin();
+  pin.setObject(block.first);
+  pin.setBlock(block.second);
+  pin.setOn(on);
+}
+
+}  // namespace
+
 absl::Status Session::pin_block(std::uint64_t object, std::uint64_t block) {
   // A forked child's session comes first: it would forget the pin.
   if (const absl::StatusOr<std::uint16_t> own_slot = slot(); !own_slot.ok()) {
@@ -29,11 +41,7 @@ absl::Status Session::pin_block(std::uint64_t object, std::uint64_t block) {
   }
   absl::Status status = call(
       [&](wire::Request::Builder request) {
-        auto pin = request.initPin();
-        pin.setObject(object);
-        pin.setBlock(block);
-
-        pin.setOn(true);
+        fill_pin(request, {object, block}, true);
       },
       [](wire::Reply::Reader, Descriptors&) { return absl::OkStatus(); });
   if (!status.ok()) unpin_block(object, block);
@@ -54,14 +62,11 @@ void Session::unpin_block(std::uint64_t object, std::uint64_t block) {
 
 bool Session::send_unpins() {
   while (!to_unpin_.empty()) {
-    const auto [object, block] = *to_unpin_.begin();
-    const bool sent = channel_.send_now(encode(0, [&](wire::Request::Builder request) {
-      auto pin = request.initPin();
-      pin.setObject(object);
-      pin.setBlock(block);
-    }));
+    const auto block = to_unpin_.begin();
+    const bool sent = channel_.send_now(
+        encode(0, [&](wire::Request::Builder request) { fill_pin(request, *block, false); }));
     if (!sent) return false;
-    to_unpin_.erase(Block{object, block});
+    to_unpin_.erase(block);
   }
   return true;
 }

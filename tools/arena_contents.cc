@@ -200,14 +200,9 @@ int get_in_arena(const Invocation& asked, const Client& client, const ObjectInfo
   }
 }
 
-int dump_in_arena(const Invocation& asked, const Client& client, const ObjectInfo& object) {
+int dump_in_arena(const Client& client, const ObjectInfo& object) {
   if (object.kind != Kind::kCell && object.kind != Kind::kArray) {
     return fail(has_no_contents(object));
-  }
-  if (asked.has("--hex")) {
-    return fail(absl::FailedPreconditionError(
-        absl::StrCat(escaped(object.name), " is a ", std::string(kind_name(object.kind)),
-                     " and is written as text; leave out --hex")));
   }
   if (object.kind == Kind::kCell) {
     const auto value = load_cell(client, object);

@@ -14,6 +14,6 @@ namespace shoal::tools {
 // The exit status. `index`: of an array's element.
 int get_in_arena(const Invocation& asked, const Client& client, const ObjectInfo& object,
                  std::optional<std::int64_t> index);
-int dump_in_arena(const Invocation& asked, const Client& client, const ObjectInfo& object);
+int dump_in_arena(const Client& client, const ObjectInfo& object);
 
 }  // namespace shoal::tools

@@ -96,6 +96,10 @@ int dump_memory(const Invocation& asked, const ObjectInfo& object, const SharedM
   return kDone;
 }
 
+bool is_dumped_as_text(Kind kind) {
+  return has_entries(kind) || has_elements(kind) || kind == Kind::kCell || kind == Kind::kArray;
+}
+
 }  // namespace
 
 int get(const Invocation& asked) {
@@ -133,9 +137,14 @@ int dump(const Invocation& asked) {
   if (!client.ok()) return fail(client.status());
   const auto stat = client->stat(asked.operands[0]);
   if (!stat.ok()) return fail(stat.status());
-  if (has_entries(stat->object.kind)) return dump_entries(asked, *client, stat->object);
-  if (has_elements(stat->object.kind)) return dump_elements(asked, *client, stat->object);
-  if (lives_in_arena(stat->object.kind)) return dump_in_arena(asked, *client, stat->object);
+  if (asked.has("--hex") && is_dumped_as_text(stat->object.kind)) {
+    return fail(absl::FailedPreconditionError(absl::StrCat(
+        escaped(stat->object.name), " is a ", std::string(kind_name(stat->object.kind)),
+        " and is written as text; leave out --hex")));
+  }
+  if (has_entries(stat->object.kind)) return dump_entries(*client, stat->object);
+  if (has_elements(stat->object.kind)) return dump_elements(*client, stat->object);
+  if (lives_in_arena(stat->object.kind)) return dump_in_arena(*client, stat->object);
   const auto memory = open(*client, stat->object);
   return memory.ok() ? dump_memory(asked, stat->object, *memory) : fail(memory.status());
 }

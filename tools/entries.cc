@@ -44,9 +44,7 @@ class ValueEntries : public Entries {
     if (!wanted.ok()) return wanted.status();
     const auto value = get(*wanted);
     if (!value.ok()) return value.status();
-    // Without quotes: one value is for scripts.
-    const std::string* text = form == Form::kText ? value->as_string() : nullptr;
-    return text != nullptr ? Json(escaped(*text)) : in_form(*value, form);
+    return form == Form::kText ? Json(bare_value_text(*value)) : in_form(*value, form);
   }
   absl::Status set(const KeyWord& key, const Json& value) const override {
     const auto wanted = key_of(key);

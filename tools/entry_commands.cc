@@ -70,12 +70,7 @@ int get_entries(const Invocation& asked, const Client& client, const ObjectInfo&
   return asked.operands.size() == 2 ? get_one(asked, **entries) : get_all(asked, **entries);
 }
 
-int dump_entries(const Invocation& asked, const Client& client, const ObjectInfo& object) {
-  if (asked.has("--hex")) {
-    return fail(absl::FailedPreconditionError(
-        absl::StrCat(escaped(object.name), " is a ", std::string(kind_name(object.kind)),
-                     " and is written as text; leave out --hex")));
-  }
+int dump_entries(const Client& client, const ObjectInfo& object) {
   const auto entries = Entries::open(client, object, Access::kReadOnly);
   if (!entries.ok()) return fail(entries.status());
   const absl::Status status = (*entries)->show(

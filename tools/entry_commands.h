@@ -9,6 +9,6 @@
 namespace shoal::tools {
 
 int get_entries(const Invocation& asked, const Client& client, const ObjectInfo& object);
-int dump_entries(const Invocation& asked, const Client& client, const ObjectInfo& object);
+int dump_entries(const Client& client, const ObjectInfo& object);
 
 }  // namespace shoal::tools

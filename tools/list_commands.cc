@@ -81,9 +81,7 @@ int answer_one(const Invocation& asked, const Value& value) {
     json["value"] = value_json(value);
     print_json(json);
   } else {
-    // Without quotes: one value is for scripts.
-    const std::string* text = value.as_string();
-    print((text != nullptr ? escaped(*text) : value_text(value)) + '\n');
+    print(bare_value_text(value) + '\n');
   }
   return kDone;
 }
@@ -152,12 +150,7 @@ int get_elements(const Invocation& asked, const Client& client, const ObjectInfo
 }
 
 // Each line is a whole JSON text, so that a reader may stop anywhere.
-int dump_elements(const Invocation& asked, const Client& client, const ObjectInfo& object) {
-  if (asked.has("--hex")) {
-    return fail(absl::FailedPreconditionError(
-        absl::StrCat(escaped(object.name), " is a ", std::string(kind_name(object.kind)),
-                     " and is written as text; leave out --hex")));
-  }
+int dump_elements(const Client& client, const ObjectInfo& object) {
   const auto values = elements_of(client, object, {});
   if (!values.ok()) return fail(values.status());
   Json first;

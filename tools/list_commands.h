@@ -13,7 +13,7 @@ bool has_elements(Kind kind);
 
 // The exit status. All but set attach for reading only.
 int get_elements(const Invocation& asked, const Client& client, const ObjectInfo& object);
-int dump_elements(const Invocation& asked, const Client& client, const ObjectInfo& object);
+int dump_elements(const Client& client, const ObjectInfo& object);
 int set_element(const Invocation& asked, const Client& client, const ObjectInfo& object,
                 const Json& json);
 

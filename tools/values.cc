@@ -130,4 +130,9 @@ std::string value_text(const Value& value) {
   return harmless(value.to_string());
 }
 
+std::string bare_value_text(const Value& value) {
+  const std::string* text = value.as_string();
+  return text != nullptr ? escaped(*text) : value_text(value);
+}
+
 }  // namespace shoal::tools

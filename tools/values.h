@@ -24,5 +24,7 @@ absl::StatusOr<Value> value_from_json(const Json& json);
 
 // For people, in a table: text in quotes.
 std::string value_text(const Value& value);
+// The one value that was asked for, for scripts: text without quotes.
+std::string bare_value_text(const Value& value);
 
 }  // namespace shoal::tools
