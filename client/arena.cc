@@ -160,6 +160,7 @@ absl::StatusOr<Usage> Admin::usage() const {
                     .warm_bytes = in.getWarm(),
                     .warm_max_bytes = in.getWarmMax(),
                     .available_bytes = in.getAvailable(),
+                    .container_bytes = in.getContainers(),
                     .arenas = all_of(in.getArenas()),
                     .users = {}};
         for (const auto user : in.getUsers()) {

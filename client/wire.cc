@@ -65,7 +65,8 @@ ArenaInfo from_wire(wire::Arena::Reader arena) {
           .objects = arena.getObjects(),
           .sessions = arena.getSessions(),
           .created = to_time(arena.getCreatedNs()),
-          .arena_bytes = arena.getArenaBytes()};
+          .arena_bytes = arena.getArenaBytes(),
+          .container_bytes = arena.getContainers()};
 }
 
 }  // namespace shoal::internal

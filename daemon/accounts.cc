@@ -1,6 +1,9 @@
 // See accounts.h.
 #include "daemon/accounts.h"
 
+#include <algorithm>
+#include <string>
+
 #include "schemas/limits.h"
 #include "schemas/names.h"
 #include "schemas/text.h"
@@ -8,6 +11,21 @@
 namespace shoal::daemon {
 
 using protocol::error;
+
+namespace {
+
+std::uint64_t left(std::uint64_t limit, std::uint64_t used) {
+  return limit > used ? limit - used : 0;
+}
+
+// What there is already, for a message.
+std::string used_text(std::uint64_t committed, std::uint64_t in_containers) {
+  return in_containers == 0
+             ? protocol::text(committed, " committed")
+             : protocol::text(committed, " committed and ", in_containers, " in containers");
+}
+
+}  // namespace
 
 Accounts::ArenaUse& Accounts::arena_use(Index arena) {
   if (arena >= arenas_.size()) arenas_.resize(arena + 1);
@@ -23,31 +41,43 @@ Accounts::User Accounts::user(uid_t uid) const {
   return found == users_.end() ? User{} : found->second;
 }
 
+template <typename Change>
+void Accounts::change_use(Index arena, Change change) {
+  ArenaUse& use = arena_use(arena);
+  container_bytes_ -= use.container_bytes();
+  change(use);
+  container_bytes_ += use.container_bytes();
+}
+
 absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes, Home home) {
   const ArenaRecord& record = catalog_.arenas[arena];
-  ArenaUse& use = arena_use(arena);
-  const auto left = [](std::uint64_t limit, std::uint64_t used) {
-    return limit > used ? limit - used : 0;
-  };
+  const ArenaUse use = this->arena(arena);
+  // What is charged for the arena's own memory may be taken already.
+  const std::uint64_t more = home == Home::kArena ? left(bytes, use.container_bytes()) : bytes;
+  const std::uint64_t in_containers = use.container_bytes();
   if (use.objects >= protocol::kObjectsPerArenaMax) {
     return error(absl::StatusCode::kResourceExhausted, "arena \"", record.name.view(), "\" has ",
                  use.objects, " objects, the limit \"objects per arena\"");
   }
-  if (bytes > left(record.quota_bytes, use.committed_bytes)) {
+  if (more > left(left(record.quota_bytes, use.committed_bytes), in_containers)) {
     return error(absl::StatusCode::kResourceExhausted, "arena \"", record.name.view(),
-                 "\": quota of ", record.quota_bytes, " bytes, ", use.committed_bytes,
-                 " committed, ", bytes,
+                 "\": quota of ", record.quota_bytes, " bytes, ",
+                 used_text(use.committed_bytes, in_containers), ", ", bytes,
                  " more asked for; unlink what is not needed or raise the quota (shoalctl df, "
                  "shoalctl arena quota)");
   }
-  if (bytes > left(memory_max_bytes_, committed_bytes_)) {
+  if (more > left(memory_max_bytes_, used_bytes())) {
     return error(absl::StatusCode::kResourceExhausted, "the manager's memory-max of ",
-                 memory_max_bytes_, " bytes: ", committed_bytes_, " committed, ", bytes,
+                 memory_max_bytes_, " bytes: ", used_text(committed_bytes_, container_bytes_), ", ",
+                 bytes,
                  " more asked for; unlink what is not needed or raise --memory-max (shoalctl df)");
   }
   committed_bytes_ += bytes;
-  use.committed_bytes += bytes;
-  ++use.objects;
+  change_use(arena, [&](ArenaUse& changed) {
+    changed.committed_bytes += bytes;
+    if (home == Home::kArena) changed.in_arena_bytes += bytes;
+    ++changed.objects;
+  });
   User& user = users_[uid];
   user.committed_bytes += bytes;
   ++user.objects;
@@ -60,9 +90,11 @@ absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes
 
 void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes, Home home) {
   committed_bytes_ -= bytes;
-  ArenaUse& use = arena_use(arena);
-  use.committed_bytes -= bytes;
-  --use.objects;
+  change_use(arena, [&](ArenaUse& changed) {
+    changed.committed_bytes -= bytes;
+    if (home == Home::kArena) changed.in_arena_bytes -= bytes;
+    --changed.objects;
+  });
   User& user = users_[uid];
   user.committed_bytes -= bytes;
   --user.objects;
@@ -71,6 +103,19 @@ void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes, Home 
     --segments_;
   }
   forget_if_idle(uid);
+}
+
+void Accounts::see_taken(Index arena, std::uint64_t bytes) {
+  change_use(arena, [bytes](ArenaUse& use) { use.taken_bytes = bytes; });
+}
+
+std::uint64_t Accounts::room_in_arena(Index arena) const {
+  const ArenaUse use = this->arena(arena);
+  const std::uint64_t in_arena = use.in_arena_bytes + use.container_bytes();
+  const std::uint64_t segments = use.committed_bytes - use.in_arena_bytes;
+  const std::uint64_t all_others = used_bytes() - in_arena;
+  return std::min(left(catalog_.arenas[arena].quota_bytes, segments),
+                  left(memory_max_bytes_, all_others));
 }
 
 void Accounts::add_session(Index arena, uid_t uid) {

@@ -168,8 +168,21 @@ void ArenaMemory::mend() {
 }
 
 void ArenaMemory::set_quota(std::uint64_t bytes) {
-  header_.quota_chunks = chunks_of(bytes);
-  mend();
+  const std::uint64_t chunks = chunks_of(bytes);
+  if (closed_ || header_.quota_chunks == chunks) return;
+  mend();  // what is not as it was left is not of our making
+  header_.quota_chunks = chunks;
+  (void)memory::mend_arena(bytes_, header_);
+}
+
+std::uint64_t ArenaMemory::taken_bytes() const {
+  constexpr std::uint64_t kBlockBytes = 512;
+  const std::uint64_t chunks =
+      reinterpret_cast<const memory::ArenaHeader*>(bytes_)->used_chunks.load();
+  struct stat status {};
+  if (chunks == 0 || ::fstat(memfd_.get(), &status) != 0) return 0;
+  const std::uint64_t there = static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
+  return chunks < there / kChunkBytes ? chunks * kChunkBytes : there;
 }
 
 bool ArenaMemory::recount(std::uint64_t now_ns, memory::Busy busy) {
@@ -218,7 +231,7 @@ absl::StatusOr<ArenaMemory*> ArenaMemories::need(Index arena) {
       ArenaMemory::make(record.name.view(), {.bytes = spec_.arena_bytes,
                                              .id = make_id(record.generation, arena),
                                              .manager = spec_.manager,
-                                             .quota_bytes = record.quota_bytes,
+                                             .quota_bytes = accounts_.room_in_arena(arena),
                                              .warm_bytes = spec_.warm_bytes});
   if (!made.ok()) return made.status();
   if (arena >= memories_.size()) memories_.resize(arena + 1);
@@ -252,6 +265,18 @@ void ArenaMemories::remove(Index arena) {
     memory->close();
     memories_[arena] = {};
   }
+  accounts_.see_taken(arena, 0);
+}
+
+void ArenaMemories::settle(Index arena) {
+  ArenaMemory* const memory = find(arena);
+  if (memory == nullptr) return;
+  accounts_.see_taken(arena, memory->taken_bytes());
+  memory->set_quota(accounts_.room_in_arena(arena));
+}
+
+void ArenaMemories::settle_all() {
+  for (Index arena = 0; arena < memories_.size(); ++arena) settle(arena);
 }
 
 void ArenaMemories::close() {
@@ -267,6 +292,7 @@ void ArenaMemories::tidy(std::uint64_t now_ns) {
     if (entry.memory == nullptr) continue;
     AskBusy ask{.busy = busy_, .arena = arena};
     entry.memory->tidy(now_ns, ask.callback());
+    settle(arena);
     if (in_use(arena)) {
       entry.unused_since_ns = 0;
     } else if (entry.unused_since_ns == 0) {

@@ -84,7 +84,10 @@ class ArenaMemory {
 
   // Writes again what only the manager may change in the header, where a writer has changed it.
   void mend();
+  // What the blocks may take in all.
   void set_quota(std::uint64_t bytes);
+  // What they take, as the arena says, but not more than there is memory behind it.
+  [[nodiscard]] std::uint64_t taken_bytes() const;
   // From now on every call on an object of the arena says UNAVAILABLE. The objects themselves are
   // the caller's to retire.
   void close();
@@ -128,7 +131,7 @@ class ArenaMemories {
   };
   // Whether a session has something in flight in the arena.
   using Busy = std::function<bool(Index arena)>;
-  ArenaMemories(const Catalog& catalog, const Accounts& accounts, const Spec& spec)
+  ArenaMemories(const Catalog& catalog, Accounts& accounts, const Spec& spec)
       : catalog_(catalog), accounts_(accounts), spec_(spec) {}
 
   // Who knows the sessions tells; until then every arena is busy.
@@ -141,6 +144,10 @@ class ArenaMemories {
   // As ArenaMemory's; what a writer wrote over the count of used chunks does not refuse it.
   absl::StatusOr<std::uint64_t> allocate(Index arena, std::uint64_t object, std::uint64_t bytes);
   void remove(Index arena);
+  // The accounts see what the arena's memory has taken, and it learns what it may take: before a
+  // charge in the arena, and after one that leaves its memory less or more.
+  void settle(Index arena);
+  void settle_all();
   // Of all; none is made or used by a create from now on.
   void close();
   // Also ends the memory of arenas without objects and sessions.
@@ -173,7 +180,7 @@ class ArenaMemories {
   [[nodiscard]] bool in_use(Index arena) const;
 
   const Catalog& catalog_;
-  const Accounts& accounts_;
+  Accounts& accounts_;
   Spec spec_;
   Busy busy_ = [](Index) { return true; };
   bool closed_ = false;

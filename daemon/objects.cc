@@ -59,9 +59,8 @@ Index Objects::get(std::uint64_t id) const {
 
 absl::Status Objects::admit(std::uint64_t bytes) {
   // Warm segments are only worth keeping while nobody needs the memory.
-  if (accounts_.committed_bytes() + store_.warm_bytes() > accounts_.memory_max_bytes()) {
-    store_.drop_warm(accounts_.committed_bytes() + store_.warm_bytes() -
-                     accounts_.memory_max_bytes());
+  if (accounts_.used_bytes() + store_.warm_bytes() > accounts_.memory_max_bytes()) {
+    store_.drop_warm(accounts_.used_bytes() + store_.warm_bytes() - accounts_.memory_max_bytes());
   }
   absl::Status status = gauge_.admit(bytes);
   if (!status.ok() && store_.warm_bytes() > 0) {
@@ -111,6 +110,7 @@ absl::Status Objects::check_new_segment(const New& object) const {
 
 absl::StatusOr<Index> Objects::create(const New& object) {
   if (absl::Status status = check_new_name(object); !status.ok()) return status;
+  memories_.settle(object.arena);
   return is_arena_kind(static_cast<std::uint16_t>(object.kind)) ? create_in_arena(object)
                                                                 : create_segment(object);
 }
@@ -147,6 +147,7 @@ absl::StatusOr<Index> Objects::create_segment(const New& object) {
   record.page_size_bytes = segment->page_size();
   state(index) = State{};
   state(index).segment = *std::move(segment);
+  memories_.settle(object.arena);
   catalog_.objects.publish(index);
   if (!object.name.empty()) put_name(index, object.name);
   return index;
@@ -244,6 +245,7 @@ void Objects::free_if_unused(Index index) {
   }
   catalog_.objects.free(index);
   accounts_.release_object(record.arena, record.creator_uid, record.committed_bytes);
+  memories_.settle(record.arena);
   const std::uint64_t warm_before = store_.warm_bytes();
   store_.retire(std::exchange(state(index).segment, Segment{}));
   const std::uint64_t kept = store_.warm_bytes() - warm_before;

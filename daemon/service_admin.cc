@@ -12,6 +12,7 @@ namespace shoal::daemon {
 using protocol::error;
 
 void Service::describe(wire::Arena::Builder out, Index arena) const {
+  parts_.memories.settle(arena);
   const ArenaRecord& record = parts_.catalog.arenas[arena];
   const Accounts::ArenaUse use = parts_.accounts.arena(arena);
   out.setName(std::string(record.name.view()).c_str());
@@ -24,6 +25,7 @@ void Service::describe(wire::Arena::Builder out, Index arena) const {
   out.setSessions(use.sessions);
   out.setCreatedNs(record.created_ns);
   out.setArenaBytes(parts_.memories.arena_bytes());
+  out.setContainers(use.container_bytes());
 }
 
 absl::Status Service::arena_create(Call& call, wire::ArenaCreate::Reader arena) {
@@ -74,8 +76,7 @@ absl::Status Service::arena_change(Call& call, wire::ArenaChange::Reader change)
                             ? parts_.arenas.change_mode(name, change.getMode(), call.peer.who)
                             : parts_.arenas.change_quota(name, change.getQuota(), call.peer.who);
   if (!status.ok()) return status;
-  ArenaMemory* const memory = parts_.memories.find(parts_.arenas.find(name));
-  if (change.isQuota() && memory != nullptr) memory->set_quota(change.getQuota());
+  parts_.memories.settle(parts_.arenas.find(name));
   parts_.log(Level::kInfo, "arena.change",
              {{"arena", name},
               {change.isMode() ? "mode" : "quota",
@@ -130,9 +131,11 @@ absl::Status Service::clients(Call& call, wire::Page::Reader page) {
 }
 
 absl::Status Service::usage(Call& call) {
+  parts_.memories.settle_all();
   auto out = call.reply.initUsage();
   out.setMemoryMax(parts_.accounts.memory_max_bytes());
   out.setCommitted(parts_.accounts.committed_bytes());
+  out.setContainers(parts_.accounts.container_bytes());
   out.setWarm(parts_.objects.store().warm_bytes());
   out.setWarmMax(parts_.objects.store().warm_max());
   out.setAvailable(parts_.gauge.available());
@@ -171,10 +174,10 @@ absl::Status Service::limits(Call& call) {
     bool counted;
     std::uint64_t used;
   };
+  parts_.memories.settle_all();
   const std::uint64_t arenas_used = parts_.catalog.arenas.used();
   const Row rows[] = {
-      {"memory", "bytes", parts_.accounts.memory_max_bytes(), true,
-       parts_.accounts.committed_bytes()},
+      {"memory", "bytes", parts_.accounts.memory_max_bytes(), true, parts_.accounts.used_bytes()},
       {"warm memory", "bytes", parts_.objects.store().warm_max(), true,
        parts_.objects.store().warm_bytes()},
       {"request size", "bytes", protocol::kRequestBytesMax, false, 0},

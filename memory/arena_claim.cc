@@ -148,8 +148,9 @@ absl::Status ArenaMemory::claim_run(Caller& caller, std::uint32_t count, BlockFo
   }
   if (search.over_quota) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "the arena's quota of ", header().quota_chunks.load() * kChunkBytes,
-        " bytes does not leave ", count * kChunkBytes, ": remove objects or raise the quota"));
+        "the arena's quota leaves its own memory ", header().quota_chunks.load() * kChunkBytes,
+        " bytes, and ", header().used_chunks.load() * kChunkBytes, " are taken, ",
+        count * kChunkBytes, " more asked for: remove objects or raise the quota (shoalctl df)"));
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("the arena has no ", count * kChunkBytes,

@@ -359,6 +359,7 @@ struct Arena {
   sessions @7 :UInt32;
   createdNs @8 :Int64;
   arenaBytes @9 :UInt64;           # how large its memory may grow; sparse
+  containers @10 :UInt64;          # of that memory, what is not `committed` by objects
 }
 
 struct Page {
@@ -393,6 +394,7 @@ struct Usage {
   available @4 :UInt64;            # what the host and the cgroup would still give
   arenas @5 :List(Arena);
   users @6 :List(User);
+  containers @7 :UInt64;           # of all arenas
 }
 
 struct User {

@@ -70,9 +70,14 @@ void add_json(Json& json, const ArenaInfo& arena) {
   json["mode"] = mode_text(arena.mode);
   json["quota"] = json_integer(arena.quota_bytes);
   json["committed"] = json_integer(arena.committed_bytes);
+  json["containers"] = json_integer(arena.container_bytes);
   json["objects"] = arena.objects;
   json["sessions"] = arena.sessions;
   json["created"] = json_time(arena.created);
+}
+
+std::string used_text(const ArenaInfo& arena) {
+  return percent_text(arena.committed_bytes + arena.container_bytes, arena.quota_bytes);
 }
 
 std::string percent_text(std::uint64_t part, std::uint64_t whole) {
@@ -130,13 +135,13 @@ int list_arenas(const Invocation& asked) {
     note("no arenas that you have rights in");
     return kDone;
   }
-  Table table({"NAME", "OWNER", "GROUP", "MODE", ">QUOTA", ">COMMITTED", ">OBJECTS", ">SESSIONS",
-               "CREATED"});
+  Table table({"NAME", "OWNER", "GROUP", "MODE", ">QUOTA", ">COMMITTED", ">CONTAINERS", ">OBJECTS",
+               ">SESSIONS", "CREATED"});
   for (const ArenaInfo& arena : *arenas) {
     table.add({escaped(arena.name), user_text(arena.owner_uid), group_text(arena.owner_gid),
                mode_text(arena.mode), size_text(arena.quota_bytes),
-               size_text(arena.committed_bytes), absl::StrCat(arena.objects),
-               absl::StrCat(arena.sessions), age_text(arena.created)});
+               size_text(arena.committed_bytes), size_text(arena.container_bytes),
+               absl::StrCat(arena.objects), absl::StrCat(arena.sessions), age_text(arena.created)});
   }
   print(table.text());
   return kDone;
@@ -159,8 +164,9 @@ int stat_arena(const Invocation& asked) {
   table.add({"group", group_text(arena->owner_gid)});
   table.add({"mode", mode_text(arena->mode)});
   table.add({"quota", exact_size_text(arena->quota_bytes)});
-  table.add({"committed", absl::StrCat(exact_size_text(arena->committed_bytes), ", ",
-                                       percent_text(arena->committed_bytes, arena->quota_bytes))});
+  table.add({"committed", exact_size_text(arena->committed_bytes)});
+  table.add({"containers", exact_size_text(arena->container_bytes)});
+  table.add({"used", used_text(*arena)});
   table.add({"objects", absl::StrCat(arena->objects)});
   table.add({"sessions", absl::StrCat(arena->sessions)});
   table.add(

@@ -17,6 +17,7 @@ Json usage_json(const Usage& usage) {
   Json json = json_answer();
   json["memory_max"] = json_integer(usage.memory_max_bytes);
   json["committed"] = json_integer(usage.committed_bytes);
+  json["containers"] = json_integer(usage.container_bytes);
   json["warm"] = json_integer(usage.warm_bytes);
   json["warm_max"] = json_integer(usage.warm_max_bytes);
   json["available"] = json_integer(usage.available_bytes);
@@ -40,14 +41,17 @@ Json usage_json(const Usage& usage) {
 }
 
 std::string usage_text(const Usage& usage) {
-  Table all({">MEMORY MAX", ">COMMITTED", ">USED", ">WARM", ">WARM MAX", ">AVAILABLE"});
+  Table all(
+      {">MEMORY MAX", ">COMMITTED", ">CONTAINERS", ">USED", ">WARM", ">WARM MAX", ">AVAILABLE"});
   all.add({size_text(usage.memory_max_bytes), size_text(usage.committed_bytes),
-           percent_text(usage.committed_bytes, usage.memory_max_bytes), size_text(usage.warm_bytes),
-           size_text(usage.warm_max_bytes), size_text(usage.available_bytes)});
-  Table arenas({"ARENA", ">QUOTA", ">COMMITTED", ">USED", ">OBJECTS", ">SESSIONS"});
+           size_text(usage.container_bytes),
+           percent_text(usage.committed_bytes + usage.container_bytes, usage.memory_max_bytes),
+           size_text(usage.warm_bytes), size_text(usage.warm_max_bytes),
+           size_text(usage.available_bytes)});
+  Table arenas({"ARENA", ">QUOTA", ">COMMITTED", ">CONTAINERS", ">USED", ">OBJECTS", ">SESSIONS"});
   for (const ArenaInfo& arena : usage.arenas) {
     arenas.add({escaped(arena.name), size_text(arena.quota_bytes), size_text(arena.committed_bytes),
-                percent_text(arena.committed_bytes, arena.quota_bytes), absl::StrCat(arena.objects),
+                size_text(arena.container_bytes), used_text(arena), absl::StrCat(arena.objects),
                 absl::StrCat(arena.sessions)});
   }
   Table users({"UID", ">COMMITTED", ">OBJECTS", ">SESSIONS"});

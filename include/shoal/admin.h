@@ -65,6 +65,7 @@ struct Usage {
   std::uint64_t warm_bytes = 0;  // freed segments kept for re-use
   std::uint64_t warm_max_bytes = 0;
   std::uint64_t available_bytes = 0;  // what the host and the cgroup would still give
+  std::uint64_t container_bytes = 0;  // of all arenas; `memory_max` bounds its sum with committed
   std::vector<ArenaInfo> arenas;
   std::vector<UserUsage> users;
 };

@@ -36,11 +36,14 @@ struct ArenaInfo {
   gid_t owner_gid = 0;
   mode_t mode = 0;
   std::uint64_t quota_bytes = 0;
-  std::uint64_t committed_bytes = 0;
+  std::uint64_t committed_bytes = 0;  // of its objects, as each was charged when it was made
   std::uint32_t objects = 0;
   std::uint32_t sessions = 0;
   absl::Time created;
   std::uint64_t arena_bytes = 0;  // how large the arena's own memory may grow; sparse
+  // What its dicts and lists hold beyond that, and what is not used of the 64 KiB that locks and
+  // cells share. The quota bounds the sum of both.
+  std::uint64_t container_bytes = 0;
 };
 
 class SHOAL_EXPORT Arena {

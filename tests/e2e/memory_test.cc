@@ -66,6 +66,72 @@ TEST(Memory, OverMemoryMaxNothingChanges) {
   EXPECT_TRUE(two.create<SharedMemory>("second", {.size = 3 * kMiB}).ok()) << "what is left";
 }
 
+// ---- with what dicts and lists hold ----
+
+// How many values of 100 kB more the dict takes.
+int fill(const shoal::Dict& dict, int first) {
+  const std::string value(100'000, 'x');
+  int next = first;
+  for (absl::Status put; (put = dict.put(next, value)).ok(); ++next) {
+    if (next - first > 1000) return -1;
+  }
+  return next - first;
+}
+
+TEST(Memory, SegmentsAndContainersShareTheQuota) {
+  const TestManager manager({"--warm-bytes=0"});
+  must(manager.client().arena("both").create({.quota_bytes = 16 * kMiB}));
+  const shoal::Client client = manager.client({.arena = "both"});
+  const auto usage = [&] { return must(client.arena("both").stat()); };
+  const shoal::Dict dict = must(client.create<shoal::Dict>("dict"));
+  const std::string value(100'000, 'x');
+  for (int i = 0; i < 80; ++i) must(dict.put(i, value));
+  EXPECT_GT(usage().container_bytes, 8'000'000U);
+  EXPECT_LT(usage().container_bytes, 12 * kMiB);
+  EXPECT_LT(usage().committed_bytes, 4096U) << "of the dict itself";
+  EXPECT_EQ(must(manager.admin().usage()).container_bytes, usage().container_bytes);
+
+  const auto full =
+      AllOf(StartsWith("RESOURCE_EXHAUSTED"), HasSubstr("quota"), HasSubstr("in containers"));
+  EXPECT_THAT(outcome(client.create<SharedMemory>("memory", {.size = 9 * kMiB})), full);
+  SharedMemory memory = must(client.create<SharedMemory>("memory", {.size = 3 * kMiB}));
+  // Now the dict has less to take from, and with the segment gone, more: both at once.
+  const int little = fill(dict, 80);
+  EXPECT_LE(usage().container_bytes + usage().committed_bytes, 16 * kMiB + (64U << 10));
+  must(memory.unlink());
+  must(memory.close());
+  ASSERT_TRUE(wait_until([&] { return usage().objects == 1; }));
+  const int more = fill(dict, 80 + little);
+  EXPECT_GT(more, 15) << "after " << little;
+  EXPECT_THAT(outcome(client.create<SharedMemory>("memory", {.size = 3 * kMiB})), full);
+  must(dict.clear());
+  EXPECT_TRUE(client.create<SharedMemory>("memory", {.size = 14 * kMiB}).ok());
+  must(dict.unlink());
+}
+
+TEST(Memory, ContainersOfAllArenasCountInMemoryMax) {
+  const TestManager manager({"--memory-max=16MiB", "--quota=16MiB", "--warm-bytes=0"});
+  const shoal::Client client = manager.client();
+  must(client.arena("other").create({.quota_bytes = 16 * kMiB}));
+  const shoal::Client other = manager.client({.arena = "other"});
+  const shoal::Admin admin = manager.admin();
+  const shoal::Dict first = must(client.create<shoal::Dict>("dict"));
+  const shoal::Dict second = must(other.create<shoal::Dict>("dict"));
+  const std::string value(100'000, 'x');
+  for (int i = 0; i < 80; ++i) must(first.put(i, value));
+  EXPECT_GT(must(admin.usage()).container_bytes, 8'000'000U);  // and the other arena learns of it
+  EXPECT_THAT(
+      outcome(other.create<SharedMemory>("memory", {.size = 9 * kMiB})),
+      AllOf(StartsWith("RESOURCE_EXHAUSTED"), HasSubstr("memory-max"), HasSubstr("in containers")));
+  EXPECT_LT(fill(second, 0), 80);
+  EXPECT_LE(must(admin.usage()).container_bytes, 16 * kMiB + (128U << 10));
+  must(first.clear());
+  ASSERT_LT(must(admin.usage()).container_bytes, 10 * kMiB);
+  EXPECT_GT(fill(second, 1000), 20) << "there is room again";
+  must(first.unlink());
+  must(second.unlink());
+}
+
 TEST(Memory, MoreThanTheMachineHasIsRefused) {
   const TestManager manager({"--memory-max=1024TiB"});
   const shoal::Client client = manager.client();

@@ -75,6 +75,7 @@ TEST_F(Shoalctl, ShowsWhereTheMemoryIs) {
   EXPECT_TRUE(usage.contains("warm"));
   const json arena = row(usage.at("arenas"), "name", "default");
   EXPECT_EQ(arena.at("committed"), 1 << 20);
+  EXPECT_EQ(arena.at("containers"), 0);
   EXPECT_GT(arena.at("quota"), 0);
   const json user = row(usage.at("users"), "uid", geteuid());
   EXPECT_EQ(user.at("committed"), 1 << 20);

@@ -313,6 +313,35 @@ TEST_F(AccountsTest, HugeSizesAndLoweredQuotasDoNotWrap) {
   EXPECT_EQ(accounts_.committed_bytes(), 0U);
 }
 
+TEST_F(AccountsTest, ContainersCountBeyondTheObjectsThatLieInTheArena) {
+  constexpr auto kArena = Accounts::Home::kArena;
+  accounts_.see_taken(1, 60);
+  EXPECT_EQ(accounts_.container_bytes(), 60U);
+  // It lies in what is taken.
+  ASSERT_TRUE(accounts_.charge_object(1, 7, 20, kArena).ok());
+  EXPECT_EQ(accounts_.arena(1).container_bytes(), 40U);
+  EXPECT_EQ(accounts_.used_bytes(), 60U);
+  const absl::Status quota = accounts_.charge_object(1, 7, 41);
+  EXPECT_THAT(std::string(quota.message()),
+              HasSubstr("quota of 100 bytes, 20 committed and 40 in containers, 41 more"));
+  ASSERT_TRUE(accounts_.charge_object(1, 7, 40).ok());
+  EXPECT_EQ(accounts_.room_in_arena(1), 60U) << "what it has";
+  EXPECT_FALSE(accounts_.charge_object(1, 7, 41, kArena).ok());
+  ASSERT_TRUE(accounts_.charge_object(1, 7, 40, kArena).ok()) << "as nothing more is needed";
+  EXPECT_EQ(accounts_.used_bytes(), 100U);
+  // Of 150 bytes in all.
+  EXPECT_EQ(accounts_.room_in_arena(2), 50U);
+  const absl::Status memory = accounts_.charge_object(2, 7, 51);
+  EXPECT_THAT(std::string(memory.message()), HasSubstr("memory-max of 150 bytes: 100 committed, "));
+  accounts_.see_taken(1, 70);
+  EXPECT_EQ(accounts_.used_bytes(), 110U);
+  EXPECT_EQ(accounts_.room_in_arena(2), 40U);
+  accounts_.release_object(1, 7, 40, kArena);
+  EXPECT_EQ(accounts_.used_bytes(), 110U) << "until its memory is seen to be less";
+  accounts_.see_taken(1, 0);
+  EXPECT_EQ(accounts_.used_bytes(), 60U);
+}
+
 TEST_F(AccountsTest, WhoHasNothingIsForgotten) {
   accounts_.add_session(0, 7);
   ASSERT_TRUE(accounts_.charge_object(1, 7, 10).ok());
