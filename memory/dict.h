@@ -367,6 +367,8 @@ class Dict {
     Word32* free = nullptr;  // where it could be put
     bool alone = false;      // erasing it may leave an empty slot
   };
+  void fetch_bucket(const Shard& shard, std::uint64_t hash) const;
+  static void fetch_spare(const Block& block, const Entry& entry);
   bool look(const Block& block, const DictKey& key, Spot& spot) const;  // false: damaged
   // A value on its way: in the caller's memory, or in a block that this call has allocated.
   struct Incoming {
