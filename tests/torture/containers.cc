@@ -27,7 +27,7 @@ class Containers : public Scenario {
     const std::uint64_t chance = worker.below(100);
     parts_[chance < 50   ? kKeys
            : chance < 70 ? kAccounts
-           : chance < 97 ? kLists
+           : chance < 99 ? kLists
                          : kNest]
         ->step(worker);
     worker.step();

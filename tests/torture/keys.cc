@@ -48,7 +48,7 @@ class Keys : public ContainerPart {
       case 3:
         return change_several(worker);
       case 4:
-        return worker.below(10) == 0 ? list_all(worker) : change_several(worker);
+        return worker.below(40) == 0 ? list_all(worker) : change_several(worker);
       case 5:
         if (worker.below(8) == 0) return clear(worker);
         [[fallthrough]];

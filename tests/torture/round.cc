@@ -1,6 +1,7 @@
 // See round.h.
 #include "tests/torture/round.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -96,7 +97,9 @@ class Round {
       if (::getppid() != parent) ::_exit(1);
       Worker worker(board_, seat, plan_.seed);
       scenario_->begin(worker);
-      for (;;) scenario_->step(worker);
+      // Between two steps others get their turn: there are more workers than cores, and until the
+      // next tick all of them would wait for the one that all must have got on without.
+      for (;; ::sched_yield()) scenario_->step(worker);
     }
     if (pid < 0) board_.report("fork failed");
     pids_[seat] = pid;
@@ -121,6 +124,16 @@ class Round {
     ++tally_.kills;
   }
 
+  // Rather one that is in the middle of a call than one that waits for its turn.
+  std::size_t draw_victim() {
+    std::size_t seat = 0;
+    for (int draws = 0; draws < 4; ++draws) {
+      seat = chance_.below(pids_.size());
+      if (board_.seats[seat].op.load() != Op::kNone) break;
+    }
+    return seat;
+  }
+
   // A burst of deaths, perhaps with another worker stopped meanwhile; then all others must get on.
   std::string kill_some() {
     std::this_thread::sleep_for(std::chrono::microseconds(chance_.below(400)));
@@ -135,7 +148,7 @@ class Round {
     const std::uint64_t victims = 1 + chance_.below(most);
     std::vector<std::size_t> dead;
     for (std::uint64_t i = 0; i < victims; ++i) {
-      const std::size_t seat = chance_.below(pids_.size());
+      const std::size_t seat = draw_victim();
       if (pids_[seat] > 0) dead.push_back(seat);
       kill_one(seat, /*counts=*/true);
     }
