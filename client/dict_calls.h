@@ -69,6 +69,10 @@ struct EncodedForStore {
 // kExhausted.
 absl::Status entry_failure(memory::Result result, const ArenaReference& object,
                            std::string_view named, const absl::Status& why);
+// The value is of this kind, and another was wanted.
+absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,
+                        std::string_view wanted);
+constexpr std::uint8_t number_of(ValueKind kind) { return static_cast<std::uint8_t>(kind); }
 // "Dict "name", key 'alice'".
 std::string key_named(const ArenaReference& object, const Key& key);
 inline absl::Status key_failure(memory::Result result, const ArenaReference& object, const Key& key,

@@ -8,170 +8,12 @@
 
 #include "memory/list_container_tree.h"
 #include "memory/seeded_faults.h"
+#include "memory/transaction_record.h"
 #include "memory/wait.h"
 
 namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
-
-namespace {
-
-std::uint64_t record_bytes(std::uint64_t publishes, std::uint64_t blocks) {
-  return sizeof(TransactionRecord) + publishes * sizeof(TransactionPublish) +
-         blocks * sizeof(TransactionBlock);
-}
-
-constexpr std::uint64_t where_of(std::uint64_t offset, bool wide) {
-  return offset << 1 | (wide ? 1 : 0);
-}
-
-// Whether a record can lie there.
-bool is_record_place(const Geometry& geometry, std::uint64_t offset) {
-  return offset >= geometry.chunks && offset % kSmallestCellBytes == 0 &&
-         offset <= geometry.file_bytes - kSmallestCellBytes;
-}
-
-// One of a committed transaction's; making it again does no harm.
-void make_store(std::byte* arena, std::uint64_t where, std::uint64_t value) {
-  std::byte* const at = arena + (where >> 1);
-  if ((where & 1) != 0) {
-    reinterpret_cast<Word64*>(at)->store(value);
-  } else {
-    reinterpret_cast<Word32*>(at)->store(static_cast<std::uint32_t>(value));
-  }
-}
-
-}  // namespace
-
-// ---- reading through a record ----
-
-RecordWords::RecordWords(const Word64& mark, const std::byte* arena, const Geometry& geometry)
-    : marked_(mark), arena_(arena), mark_(mark.load()) {
-  if (!is_record_place(geometry, mark_)) return;
-  record_ = reinterpret_cast<const TransactionRecord*>(arena + mark_);
-  state_ = record_->state.load();
-  if ((state_ & kCommitted) == 0) return;
-  publishes_ = std::min<std::uint64_t>(
-      record_->publishes.load(),
-      (geometry.file_bytes - mark_ - sizeof(TransactionRecord)) / sizeof(TransactionPublish));
-}
-
-bool RecordWords::stand() const {
-  return marked_.load(std::memory_order_relaxed) == mark_ &&
-         (record_ == nullptr || record_->state.load(std::memory_order_relaxed) == state_);
-}
-
-std::uint64_t RecordWords::resolve(const void* word, std::uint64_t raw) const {
-  const auto offset = static_cast<std::uint64_t>(static_cast<const std::byte*>(word) - arena_);
-  const auto* const list = reinterpret_cast<const TransactionPublish*>(record_ + 1);
-  std::uint64_t low = 0;
-  for (std::uint64_t high = publishes_; low < high;) {
-    const std::uint64_t middle = (low + high) / 2;
-    const std::uint64_t at = list[middle].where.load(std::memory_order_relaxed) >> 1;
-    if (at == offset) return list[middle].value.load(std::memory_order_relaxed);
-    if (at < offset) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return raw;
-}
-
-std::uint32_t RecordWords::tagged(const Word32* bucket, std::uint32_t tag) const {
-  std::uint32_t tagged = 0;
-  for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-    if (slot_tag(slot(bucket[i])) == tag) tagged |= 1U << i;
-  }
-  return tagged;
-}
-
-bool RecordWords::has_empty(const Word32* bucket) const {
-  for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-    if (slot(bucket[i]) == 0) return true;
-  }
-  return false;
-}
-
-// ---- reads that must be of one instant ----
-
-Result ConsistentReads::see(Dict& dict, const DictKey& key) {
-  for (int walk = 0;; ++walk) {
-    Shard* shard = walk == 0 ? dict.shard_of(key.hash) : nullptr;
-    if (shard == nullptr) shard = dict.find_shard(shard_bits(key.hash));
-    if (shard == nullptr) return dict.object().is_stale() ? Result::kStale : Result::kDamaged;
-    for (const Seen& seen : seen_) {
-      const bool known = seen.word == &shard->changes;
-      if (known && Dict::has_hash(*shard, shard_bits(key.hash))) return Result::kDone;
-    }
-    const std::uint64_t changes = shard->changes.load(std::memory_order_seq_cst);
-    if (!Dict::has_hash(*shard, shard_bits(key.hash))) continue;
-    // Whoever is in the middle of a change has raised `changes` already.
-    if (owner_in(shard->lock.load(std::memory_order_seq_cst)) != 0) return Result::kDiffers;
-    seen_.push_back({.object = &dict.object(),
-                     .word = &shard->changes,
-                     .lock = &shard->lock,
-                     .value = changes});
-    return Result::kDone;
-  }
-}
-
-// Of an object with one lock. Whoever else has it may be in the middle of a change, which the word
-// tells of only afterwards.
-Result ConsistentReads::see(const ObjectView& object, const Word64& word, std::uint64_t& value) {
-  const auto known = std::find_if(seen_.begin(), seen_.end(),
-                                  [&](const Seen& seen) { return seen.word == &word; });
-  if (known != seen_.end()) {
-    value = known->value;
-    return stands(*known) ? Result::kDone : Result::kDiffers;
-  }
-  Seen seen{.object = &object, .word = &word, .lock = &object.descriptor->lock, .late = true};
-  seen.value = value = word.load(std::memory_order_seq_cst);
-  if (!stands(seen)) return object.is_stale() ? Result::kStale : Result::kDiffers;
-  seen_.push_back(seen);
-  return Result::kDone;
-}
-
-bool ConsistentReads::stands(const Seen& seen) const {
-  if (seen.late) {
-    const std::uint32_t owner = owner_in(seen.lock->load(std::memory_order_seq_cst));
-    if (owner != 0 && owner != me_) return false;
-  }
-  return seen.word->load(std::memory_order_seq_cst) == seen.value && !seen.object->is_stale();
-}
-
-Result ConsistentReads::get(const ListObject& list, std::int64_t index, ListElement& element) {
-  std::uint64_t changes = 0;
-  const Result seen = see(list.view, list.descriptor().changes, changes);
-  return seen == Result::kDone ? memory::get(list, index, element) : seen;
-}
-
-Result ConsistentReads::count(const ListObject& list, std::uint64_t& count) {
-  ListMark now;
-  std::uint64_t changes = 0;
-  Result result = see(list.view, list.descriptor().changes, changes);
-  if (result == Result::kDone) result = mark(list, now);
-  count = now.count;
-  return result;
-}
-
-Result ConsistentReads::load(const ObjectView& cell, std::int64_t timeout_ns,
-                             std::span<std::byte> value) {
-  // The token, too, which goes on with every transaction: a word may come back.
-  std::uint64_t token = 0;
-  std::uint64_t word = 0;
-  Result seen = see(cell, cell.descriptor->token, token);
-  if (seen == Result::kDone) seen = see(cell, cell.descriptor->value, word);
-  if (seen != Result::kDone) return seen;
-  if (!is_one_word(cell.count)) return load_cell(cell, timeout_ns, value);
-  std::memcpy(value.data(), &word, std::min<std::size_t>(value.size(), sizeof word));
-  return cell.is_stale() ? Result::kStale : Result::kDone;
-}
-
-bool ConsistentReads::stand() const {
-  fence_loads();
-  return std::all_of(seen_.begin(), seen_.end(), [&](const Seen& seen) { return stands(seen); });
-}
 
 // ---- the record ----
 
@@ -205,34 +47,6 @@ Result Transaction::begin(Call& call, std::uint64_t object, std::uint64_t publis
   (void)home_.allocator->own(call.caller, offset_, bytes_, block_for_);
   return Result::kDone;
 }
-
-namespace {
-
-// Every block of the list that is still there and is what `what` says.
-void free_listed(const ContainerHome& home, Caller& caller, TransactionBlock* blocks,
-                 std::uint64_t count, std::uint64_t what) {
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t noted = blocks[i].what.load();
-    const std::uint64_t offset = blocks[i].offset.load();
-    if (offset == 0 || (noted & ~std::uint64_t{0xffffffff}) != what) continue;
-    const BlockFor block_for{.object = blocks[i].object.load(),
-                             .part = static_cast<std::uint32_t>(noted) & (kPartsMax - 1)};
-    const std::uint64_t bytes = blocks[i].bytes.load();
-    // Covered by an intent before it leaves the list, so that it is freed once, whoever dies.
-    if (!home.allocator->retire(caller, offset, bytes, block_for).ok()) continue;
-    blocks[i].offset.store(0);
-    (void)home.allocator->free(caller, offset, bytes, block_for);
-  }
-}
-
-void free_record(const ContainerHome& home, Caller& caller, ThreadRecord& thread,
-                 std::uint64_t offset, std::uint64_t bytes, BlockFor block_for) {
-  const bool covered = home.allocator->retire(caller, offset, bytes, block_for).ok();
-  thread.transaction.store(0);
-  if (covered) (void)home.allocator->free(caller, offset, bytes, block_for);
-}
-
-}  // namespace
 
 void Transaction::end(Call& call) {
   if (record_ == nullptr) return;
@@ -360,157 +174,6 @@ void Transaction::finish(Call& call, const TransactionChanges& changes) {
   for (const CellChange& change : changes.cells) announce(call.caller, change.cell);
 }
 
-// ---- keys ----
-
-struct Transaction::Prepared {
-  Dict::Incoming incoming;
-  Shard* shard = nullptr;
-  std::uint32_t grown = 0;  // bytes that live more
-  std::uint32_t count = 0;  // entries more
-  Word32* reserved = nullptr;
-  std::uint32_t before = 0;  // what the reserved slot was
-};
-
-Result Transaction::bring_in(Call& call, const TransactionChange& change,
-                             Dict::Incoming& incoming) {
-  const Result result = change.dict->bring_in(call, change.key, change.value, incoming);
-  if (result != Result::kDone || incoming.large == 0) return result;
-  const BlockFor part = change.dict->value_part(change.key.hash);
-  const Dict::Garbage block{.block = incoming.large, .bytes = change.value.bytes + 8};
-  // There is room: two for each key.
-  (void)list_block(block, part, kBlockTaken);
-  (void)home_.allocator->own(call.caller, block.block, block.bytes, part);
-  incoming.used = true;
-  return Result::kDone;
-}
-
-// Under all locks. kExhausted: what `locked_` says is missing.
-Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
-                                 std::vector<Prepared>& prepared) {
-  bool all = true;
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    const TransactionChange& change = changes[i];
-    Dict& dict = *change.dict;
-    Prepared& mine = prepared[i];
-    Dict::Block block;
-    Dict::Spot spot;
-    if (dict.open_block(mine.shard->root.load(), block) ? !dict.look(block, change.key, spot)
-                                                        : block.root.block != 0) {
-      return Result::kDamaged;
-    }
-    const bool found = spot.seen != 0;
-    if (change.erase && !found) continue;
-    if (found && spot.entry.layout.large()) {
-      StoredValue old;
-      if (!dict.open_value(spot.entry, old)) return Result::kDamaged;
-      (void)list_block({.block = old.block, .bytes = old.bytes + 8},
-                       dict.value_part(change.key.hash), kBlockGivenBack);
-    }
-    if (change.erase) {
-      publish(offset_of(spot.slot), false, kSlotErased);
-      mine.grown = 0 - spot.entry.bytes();
-      mine.count = static_cast<std::uint32_t>(-1);
-      continue;
-    }
-    if (change.value.references) dict.note_references();
-    Dict::Publish shown;
-    if (block.at == nullptr ||
-        !dict.prepare(*mine.shard, block, change.key, spot, mine.incoming, shown)) {
-      Locked& full = locked(mine.shard);
-      full.missing_bytes += entry_bytes(change.key.bytes, padded(mine.incoming.bytes()) + 8);
-      ++full.missing_entries;
-      full.hash_bits = shard_bits(change.key.hash);
-      all = false;
-      continue;
-    }
-    publish(offset_of(shown.slot), false, shown.value);
-    mine.grown = shown.bytes;
-    if (found) {
-      mine.grown -= spot.entry.bytes();
-      continue;
-    }
-    mine.count = 1;
-    // The next one must not choose the same slot.
-    mine.reserved = shown.slot;
-    mine.before = shown.slot->load(std::memory_order_relaxed);
-    shown.slot->store(kSlotReserved);
-    if (mine.before == 0) Dict::add_to(mine.shard->used, 1);
-  }
-  return all ? Result::kDone : Result::kExhausted;
-}
-
-// One of those that lock_all() has sorted.
-Transaction::Locked& Transaction::locked(const Shard* shard) {
-  return *std::lower_bound(locked_.begin(), locked_.end(), shard,
-                           [](const Locked& a, const Shard* b) { return a.shard < b; });
-}
-
-// ---- lists and cells ----
-
-Result Transaction::bring_in(Call& call, ListChanges& change) {
-  ListWriter writer(*change.list, call);
-  const BlockFor part{.object = change.list->view.id, .part = kListPartValue};
-  for (std::vector<ListWriter::Put>* puts : {&change.sets, &change.appended}) {
-    for (ListWriter::Put& put : *puts) {
-      if (!put.value.is_large()) continue;
-      ListWriter::LargeBlock made;
-      const Result result = writer.make_large(put.value, made);
-      if (result != Result::kDone) return result;
-      put.large = made.word;
-      (void)list_block({.block = made.offset, .bytes = made.bytes}, part, kBlockTaken);
-      (void)home_.allocator->own(call.caller, made.offset, made.bytes, part);
-    }
-  }
-  return Result::kDone;
-}
-
-Result Transaction::prepare_list(Call& call, const ListChanges& change) {
-  const ListObject& list = *change.list;
-  ListWriter writer(list, call);
-  writer.borrow_lock();
-  const Result result = writer.prepare(change.sets, change.appended, list_stores_);
-  if (result != Result::kDone) return result;
-  for (const ListWriter::Change& store : list_stores_) {
-    publish(offset_of(store.word), true, store.value);
-    if (store.drops == 0) continue;
-    const LargePlace place = LargePlace::of(store.drops);
-    if (!list.has_place(place.place)) return Result::kDamaged;
-    (void)list_block(
-        {.block = list.offset_of(place.place), .bytes = large_block_bytes(list, store.drops)},
-        {.object = list.view.id, .part = kListPartValue}, kBlockGivenBack);
-  }
-  return Result::kDone;
-}
-
-void Transaction::prepare_cells(const std::vector<CellChange>& cells) {
-  for (const CellChange& change : cells) {
-    const ObjectView& cell = change.cell;
-    std::uint64_t word = 0;
-    if (is_one_word(cell.count)) {
-      std::memcpy(&word, change.value.data(), std::min<std::size_t>(change.value.size(), 8));
-    } else {
-      word = fill_other_buffer(cell, change.value);
-    }
-    Word64& token = cell.descriptor->token;
-    token.store(token.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    publish(offset_of(&cell.descriptor->value), true, word);
-  }
-}
-
-// What a store into a cell of several words needs beside its lock: others store without that.
-Result Transaction::claim(Call& call, const ObjectView& cell) {
-  if (is_one_word(cell.count)) return Result::kDone;
-  const Result result =
-      claim_cell(cell, call.caller, deadline_after(absl::Nanoseconds(call.timeout_ns)));
-  if (result == Result::kDone) claimed_.push_back(&cell);
-  return result;
-}
-
-void Transaction::give_claims_back(Call& call) {
-  for (const ObjectView* cell : claimed_) give_claim_back(*cell, call.caller);
-  claimed_.clear();
-}
-
 // ---- all kinds ----
 
 Result Transaction::prepare_all(Call& call, const TransactionChanges& changes,
@@ -598,25 +261,7 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   }
   result = prepare_all(call, changes, prepared);
   if (result != Result::kDone) {
-    for (const Prepared& mine : prepared) {
-      if (mine.reserved == nullptr) continue;
-      mine.reserved->store(mine.before);
-      if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
-    }
-    // Nobody has seen an entry of these, so their places may be used again.
-    for (Locked& locked : locked_) {
-      if (locked.missing_entries != 0) {
-        locked.missing_bytes += locked.shard->tail.load(std::memory_order_relaxed) - locked.tail;
-      }
-      locked.shard->tail.store(locked.tail);
-      locked.shard->transaction.store(0);
-    }
-    for (const ListChanges& change : changes.lists) {
-      change.list->descriptor().transaction.store(0);
-    }
-    keep_given_back();
-    give_claims_back(call);
-    unlock_all(call);
+    take_back(call, changes, prepared);
     return result;
   }
   make_all();
@@ -626,6 +271,29 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   }
   finish(call, changes);
   return Result::kDone;
+}
+
+void Transaction::take_back(Call& call, const TransactionChanges& changes,
+                            const std::vector<Prepared>& prepared) {
+  for (const Prepared& mine : prepared) {
+    if (mine.reserved == nullptr) continue;
+    mine.reserved->store(mine.before);
+    if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
+  }
+  // Nobody has seen an entry of these, so their places may be used again.
+  for (Locked& locked : locked_) {
+    if (locked.missing_entries != 0) {
+      locked.missing_bytes += locked.shard->tail.load(std::memory_order_relaxed) - locked.tail;
+    }
+    locked.shard->tail.store(locked.tail);
+    locked.shard->transaction.store(0);
+  }
+  for (const ListChanges& change : changes.lists) {
+    change.list->descriptor().transaction.store(0);
+  }
+  keep_given_back();
+  give_claims_back(call);
+  unlock_all(call);
 }
 
 // What was to be given back stays.
@@ -725,49 +393,6 @@ Result Transaction::clear(Call& call, Dict& dict) {
     end(call);
     return Result::kDone;
   }
-}
-
-// ---- recovery ----
-
-void recover_transaction(ThreadRecord& thread, const ContainerHome& home, Caller& manager) {
-  const std::uint64_t offset = thread.transaction.load();
-  if (offset == 0) return;
-  const Geometry& g = home.geometry;
-  const auto forget = [&] { thread.transaction.store(0); };
-  if (!is_record_place(g, offset)) return forget();
-  auto& record = *reinterpret_cast<TransactionRecord*>(home.arena + offset);
-  const std::uint64_t state = record.state.load();
-  const std::uint64_t bytes = record.bytes.load();
-  const BlockFor block_for{.object = record.object.load(), .part = kPartRecord};
-  // In flight still, it goes by its intent; what is nobody's record is not looked at further.
-  if (bytes > kTransactionBytesMax || bytes > g.file_bytes - offset ||
-      !home.allocator->is_owned(offset, bytes, block_for)) {
-    return forget();
-  }
-  const std::uint64_t publishes_max = record.publishes_max.load();
-  const std::uint64_t publishes = std::min<std::uint64_t>(record.publishes.load(), publishes_max);
-  const std::uint64_t blocks = record.blocks.load();
-  auto* const list = reinterpret_cast<TransactionPublish*>(&record + 1);
-  if (record_bytes(publishes_max, blocks) <= bytes) {
-    const auto holds_objects = [&](std::uint64_t at, std::uint64_t size) {
-      const bool table = at >= Geometry::kObjectTable && at + size <= g.chunk_table;
-      return at % size == 0 && (table || (at >= g.chunks && at + size <= g.file_bytes));
-    };
-    if ((state & kCommitted) != 0 && !has_fault(Fault::kCommittedForgotten)) {
-      for (std::uint64_t i = 0; i < publishes; ++i) {
-        const std::uint64_t where = list[i].where.load();
-        const std::uint64_t value = list[i].value.load();
-        const bool wide = (where & 1) != 0;
-        if (!holds_objects(where >> 1, wide ? 8 : 4)) continue;
-        make_store(home.arena, where, value);
-      }
-    }
-    const bool counts =
-        (state & (kCommitted | kTransactionDone)) != 0 || has_fault(Fault::kTakenForgotten);
-    free_listed(home, manager, reinterpret_cast<TransactionBlock*>(list + publishes_max), blocks,
-                counts ? kBlockGivenBack : kBlockTaken);
-  }
-  free_record(home, manager, thread, offset, bytes, block_for);
 }
 
 SHOAL_VARIANT_END

@@ -130,7 +130,15 @@ class Transaction {
   Result clear(Call& call, Dict& dict);
 
  private:
-  struct Prepared;
+  // What one key's change will do to its shard.
+  struct Prepared {
+    Dict::Incoming incoming;
+    Shard* shard = nullptr;
+    std::uint32_t grown = 0;  // bytes that live more
+    std::uint32_t count = 0;  // entries more
+    Word32* reserved = nullptr;
+    std::uint32_t before = 0;  // what the reserved slot was
+  };
   struct Locked {
     Dict* dict = nullptr;
     Shard* shard = nullptr;
@@ -153,6 +161,9 @@ class Transaction {
   void end(Call& call);
   Result try_commit(Call& call, TransactionChanges& changes, const std::vector<Seen>& reads);
   [[nodiscard]] bool still_true(const Call& call, const std::vector<Seen>& reads) const;
+  // Under the locks still: nothing of what was prepared will be.
+  void take_back(Call& call, const TransactionChanges& changes,
+                 const std::vector<Prepared>& prepared);
   void keep_given_back() const;
   Locked& locked(const Shard* shard);
   Result bring_in(Call& call, const TransactionChange& change, Dict::Incoming& incoming);
