@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "memory/layout.h"
 #include "schemas/limits.h"
 #include "schemas/names.h"
 #include "schemas/text.h"
@@ -16,6 +17,12 @@ namespace {
 
 std::uint64_t left(std::uint64_t limit, std::uint64_t used) {
   return limit > used ? limit - used : 0;
+}
+
+// Of what is charged for an object: what the blocks of its arena have it in. Its descriptor lies in
+// a table, which is there anyway.
+std::uint64_t block_bytes(std::uint64_t bytes, Accounts::Home home) {
+  return home == Accounts::Home::kArena ? left(bytes, memory::kDescriptorBytes) : 0;
 }
 
 // What there is already, for a message.
@@ -52,8 +59,9 @@ void Accounts::change_use(Index arena, Change change) {
 absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes, Home home) {
   const ArenaRecord& record = catalog_.arenas[arena];
   const ArenaUse use = this->arena(arena);
-  // What is charged for the arena's own memory may be taken already.
-  const std::uint64_t more = home == Home::kArena ? left(bytes, use.container_bytes()) : bytes;
+  // What lies in the arena's own memory may be taken already.
+  const std::uint64_t in_arena = block_bytes(bytes, home);
+  const std::uint64_t more = bytes - in_arena + left(in_arena, use.container_bytes());
   const std::uint64_t in_containers = use.container_bytes();
   if (use.objects >= protocol::kObjectsPerArenaMax) {
     return error(absl::StatusCode::kResourceExhausted, "arena \"", record.name.view(), "\" has ",
@@ -75,7 +83,7 @@ absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes
   committed_bytes_ += bytes;
   change_use(arena, [&](ArenaUse& changed) {
     changed.committed_bytes += bytes;
-    if (home == Home::kArena) changed.in_arena_bytes += bytes;
+    changed.in_arena_bytes += in_arena;
     ++changed.objects;
   });
   User& user = users_[uid];
@@ -92,7 +100,7 @@ void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes, Home 
   committed_bytes_ -= bytes;
   change_use(arena, [&](ArenaUse& changed) {
     changed.committed_bytes -= bytes;
-    if (home == Home::kArena) changed.in_arena_bytes -= bytes;
+    changed.in_arena_bytes -= block_bytes(bytes, home);
     --changed.objects;
   });
   User& user = users_[uid];
@@ -112,10 +120,11 @@ void Accounts::see_taken(Index arena, std::uint64_t bytes) {
 std::uint64_t Accounts::room_in_arena(Index arena) const {
   const ArenaUse use = this->arena(arena);
   const std::uint64_t in_arena = use.in_arena_bytes + use.container_bytes();
-  const std::uint64_t segments = use.committed_bytes - use.in_arena_bytes;
-  const std::uint64_t all_others = used_bytes() - in_arena;
-  return std::min(left(catalog_.arenas[arena].quota_bytes, segments),
-                  left(memory_max_bytes_, all_others));
+  const std::uint64_t of_quota =
+      left(catalog_.arenas[arena].quota_bytes, use.committed_bytes - use.in_arena_bytes);
+  // As long as there is plenty, nobody is told of what goes on in other arenas.
+  if (used_bytes() < memory_max_bytes_ / 4 * 3) return of_quota;
+  return std::min(of_quota, left(memory_max_bytes_, used_bytes() - in_arena));
 }
 
 void Accounts::add_session(Index arena, uid_t uid) {

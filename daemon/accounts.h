@@ -29,8 +29,8 @@ class Accounts {
   };
   struct ArenaUse {
     std::uint64_t committed_bytes = 0;
-    std::uint64_t in_arena_bytes = 0;  // of them, those in the arena's own memory
-    std::uint64_t taken_bytes = 0;     // of that memory, when it was looked at last
+    std::uint64_t in_arena_bytes = 0;  // of them, those in blocks of the arena
+    std::uint64_t taken_bytes = 0;     // in blocks, when it was looked at last
     std::uint32_t objects = 0;
     std::uint32_t sessions = 0;
 
@@ -59,7 +59,8 @@ class Accounts {
   [[nodiscard]] std::uint64_t container_bytes() const { return container_bytes_; }
   // What memory_max bounds.
   [[nodiscard]] std::uint64_t used_bytes() const { return committed_bytes_ + container_bytes_; }
-  // What its quota and memory_max leave the arena's own memory, what it has included.
+  // What its quota and memory_max leave the arena's own memory, what it has included. memory_max
+  // is looked at when three quarters of it are used.
   [[nodiscard]] std::uint64_t room_in_arena(Index arena) const;
   [[nodiscard]] std::uint32_t segments() const { return segments_; }
   [[nodiscard]] ArenaUse arena(Index arena) const;

@@ -98,6 +98,7 @@ ArenaMemory::ArenaMemory(UniqueFd memfd, std::byte* bytes, const Spec& spec)
               .manager = spec.manager,
               .quota_chunks = chunks_of(spec.quota_bytes)},
       allocator_(bytes, geometry_, {.commit = &ArenaMemory::commit, .context = this}) {
+  chunks_ever_allowed_ = header_.quota_chunks;
   memory::lay_arena(bytes, header_);
   caller_.owner = memory::owner_of(memory::kManagerSlot, memory::kManagerThread);
   caller_.record = memory::manager_record(bytes);
@@ -168,10 +169,11 @@ void ArenaMemory::mend() {
 }
 
 void ArenaMemory::set_quota(std::uint64_t bytes) {
-  const std::uint64_t chunks = chunks_of(bytes);
-  if (closed_ || header_.quota_chunks == chunks) return;
-  mend();  // what is not as it was left is not of our making
-  header_.quota_chunks = chunks;
+  if (closed_) return;
+  // What is not as it was left is not of our making.
+  if (memory::mend_arena(bytes_, header_)) miscounted_ = true;
+  header_.quota_chunks = chunks_of(bytes);
+  chunks_ever_allowed_ = std::max(chunks_ever_allowed_, header_.quota_chunks);
   (void)memory::mend_arena(bytes_, header_);
 }
 
@@ -182,7 +184,7 @@ std::uint64_t ArenaMemory::taken_bytes() const {
   struct stat status {};
   if (chunks == 0 || ::fstat(memfd_.get(), &status) != 0) return 0;
   const std::uint64_t there = static_cast<std::uint64_t>(status.st_blocks) * kBlockBytes;
-  return chunks < there / kChunkBytes ? chunks * kChunkBytes : there;
+  return std::min({chunks, there / kChunkBytes, chunks_ever_allowed_}) * kChunkBytes;
 }
 
 bool ArenaMemory::recount(std::uint64_t now_ns, memory::Busy busy) {
@@ -248,11 +250,18 @@ absl::StatusOr<std::uint64_t> ArenaMemories::allocate(Index arena, std::uint64_t
   ArenaMemory& memory = *find(arena);
   absl::StatusOr<std::uint64_t> block = memory.allocate(object, bytes);
   if (!absl::IsResourceExhausted(block.status())) return block;
+  return recount(arena) ? memory.allocate(object, bytes) : block;
+}
+
+bool ArenaMemories::recount(Index arena) {
+  ArenaMemory* const memory = find(arena);
+  if (memory == nullptr) return false;
   AskBusy ask{.busy = busy_, .arena = arena};
-  if (!memory.recount(static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC)), ask.callback())) {
-    return block;
+  if (!memory->recount(static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC)), ask.callback())) {
+    return false;
   }
-  return memory.allocate(object, bytes);
+  settle(arena);
+  return true;
 }
 
 bool ArenaMemories::in_use(Index arena) const {
@@ -268,14 +277,20 @@ void ArenaMemories::remove(Index arena) {
   accounts_.see_taken(arena, 0);
 }
 
-void ArenaMemories::settle(Index arena) {
-  ArenaMemory* const memory = find(arena);
-  if (memory == nullptr) return;
-  accounts_.see_taken(arena, memory->taken_bytes());
-  memory->set_quota(accounts_.room_in_arena(arena));
+void ArenaMemories::see(Index arena) {
+  const ArenaMemory* const memory = find(arena);
+  if (memory != nullptr) accounts_.see_taken(arena, memory->taken_bytes());
 }
 
+void ArenaMemories::settle(Index arena) {
+  see(arena);
+  ArenaMemory* const memory = find(arena);
+  if (memory != nullptr) memory->set_quota(accounts_.room_in_arena(arena));
+}
+
+// What one may take depends on what all have taken.
 void ArenaMemories::settle_all() {
+  for (Index arena = 0; arena < memories_.size(); ++arena) see(arena);
   for (Index arena = 0; arena < memories_.size(); ++arena) settle(arena);
 }
 
@@ -292,7 +307,6 @@ void ArenaMemories::tidy(std::uint64_t now_ns) {
     if (entry.memory == nullptr) continue;
     AskBusy ask{.busy = busy_, .arena = arena};
     entry.memory->tidy(now_ns, ask.callback());
-    settle(arena);
     if (in_use(arena)) {
       entry.unused_since_ns = 0;
     } else if (entry.unused_since_ns == 0) {
@@ -301,6 +315,7 @@ void ArenaMemories::tidy(std::uint64_t now_ns) {
       remove(arena);
     }
   }
+  settle_all();
 }
 
 bool ArenaMemories::any() const {

@@ -86,7 +86,8 @@ class ArenaMemory {
   void mend();
   // What the blocks may take in all.
   void set_quota(std::uint64_t bytes);
-  // What they take, as the arena says, but not more than there is memory behind it.
+  // What they take, as the arena says; but not more than there is memory behind it, nor than they
+  // ever might, so that who writes what he likes there harms others no more than who fills it.
   [[nodiscard]] std::uint64_t taken_bytes() const;
   // From now on every call on an object of the arena says UNAVAILABLE. The objects themselves are
   // the caller's to retire.
@@ -111,6 +112,7 @@ class ArenaMemory {
   std::uint64_t id_;
   std::uint64_t warm_chunks_;
   memory::NewArena header_;  // as it should be
+  std::uint64_t chunks_ever_allowed_ = 0;
   bool closed_ = false;
   bool miscounted_ = false;         // perhaps
   std::uint64_t recounted_ns_ = 0;  // when
@@ -144,6 +146,8 @@ class ArenaMemories {
   // As ArenaMemory's; what a writer wrote over the count of used chunks does not refuse it.
   absl::StatusOr<std::uint64_t> allocate(Index arena, std::uint64_t object, std::uint64_t bytes);
   void remove(Index arena);
+  // Counts anew what is used, and settles. True: it was not as it had been counted.
+  bool recount(Index arena);
   // The accounts see what the arena's memory has taken, and it learns what it may take: before a
   // charge in the arena, and after one that leaves its memory less or more.
   void settle(Index arena);
@@ -178,6 +182,7 @@ class ArenaMemories {
     }
   };
   [[nodiscard]] bool in_use(Index arena) const;
+  void see(Index arena);  // the first half of `settle`
 
   const Catalog& catalog_;
   Accounts& accounts_;

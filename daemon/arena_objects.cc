@@ -87,8 +87,10 @@ absl::StatusOr<Index> Objects::create_in_arena(const New& object) {
     if (index != 0) catalog_.objects.free(index);
     gauge_.released(bytes);
     accounts_.release_object(object.arena, uid, bytes, kHome);
+    memories_.settle(object.arena);
     return status;
   }
+  memories_.settle(object.arena);
   catalog_.objects[index].committed_bytes = bytes;
   catalog_.objects.publish(index);
   if (!object.name.empty()) put_name(index, object.name);

@@ -427,6 +427,7 @@ void Manager::schedule_tidying() {
   tasks_.add(port_.getTimer().afterDelay(delay).then([this] {
     tidying_scheduled_ = false;
     state_.memories.tidy(static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC)));
+    state_.objects.drop_warm();
     schedule_tidying();
   }));
 }

@@ -57,11 +57,16 @@ Index Objects::get(std::uint64_t id) const {
   return there ? index : 0;
 }
 
-absl::Status Objects::admit(std::uint64_t bytes) {
-  // Warm segments are only worth keeping while nobody needs the memory.
+void Objects::drop_warm() {
   if (accounts_.used_bytes() + store_.warm_bytes() > accounts_.memory_max_bytes()) {
-    store_.drop_warm(accounts_.used_bytes() + store_.warm_bytes() - accounts_.memory_max_bytes());
+    const std::uint64_t before = store_.warm_bytes();
+    store_.drop_warm(accounts_.used_bytes() + before - accounts_.memory_max_bytes());
+    gauge_.released(before - store_.warm_bytes());
   }
+}
+
+absl::Status Objects::admit(std::uint64_t bytes) {
+  drop_warm();
   absl::Status status = gauge_.admit(bytes);
   if (!status.ok() && store_.warm_bytes() > 0) {
     gauge_.released(store_.warm_bytes());
@@ -120,7 +125,12 @@ absl::StatusOr<Index> Objects::create_segment(const New& object) {
   const uid_t uid = catalog_.sessions[object.creator].uid;
   std::uint64_t bytes = whole_pages(object.size_bytes, object.huge_pages ? kHugePage : kPage);
   absl::Status charged = accounts_.charge_object(object.arena, uid, bytes);
+  if (absl::IsResourceExhausted(charged) && memories_.recount(object.arena)) {
+    charged = accounts_.charge_object(object.arena, uid, bytes);
+  }
   if (!charged.ok()) return charged;
+  // Committing takes its time, and meanwhile containers grow.
+  memories_.settle(object.arena);
   absl::StatusOr<Segment> segment = take_segment({.size = object.size_bytes,
                                                   .sealable = object.sealable,
                                                   .sparse = object.sparse,
@@ -131,6 +141,7 @@ absl::StatusOr<Index> Objects::create_segment(const New& object) {
   const Index index = segment.ok() ? catalog_.objects.take() : 0;
   if (index == 0) {
     accounts_.release_object(object.arena, uid, bytes);
+    memories_.settle(object.arena);
     if (!segment.ok()) return segment.status();
     return error(absl::StatusCode::kResourceExhausted, "the table of objects is full");
   }
@@ -139,6 +150,7 @@ absl::StatusOr<Index> Objects::create_segment(const New& object) {
     accounts_.release_object(object.arena, uid, bytes);
     bytes = segment->map_size();
     (void)accounts_.charge_object(object.arena, uid, bytes);
+    memories_.settle(object.arena);
   }
   ObjectRecord& record = catalog_.objects[index];
   fill(record, object);
@@ -147,7 +159,6 @@ absl::StatusOr<Index> Objects::create_segment(const New& object) {
   record.page_size_bytes = segment->page_size();
   state(index) = State{};
   state(index).segment = *std::move(segment);
-  memories_.settle(object.arena);
   catalog_.objects.publish(index);
   if (!object.name.empty()) put_name(index, object.name);
   return index;
@@ -245,11 +256,11 @@ void Objects::free_if_unused(Index index) {
   }
   catalog_.objects.free(index);
   accounts_.release_object(record.arena, record.creator_uid, record.committed_bytes);
-  memories_.settle(record.arena);
   const std::uint64_t warm_before = store_.warm_bytes();
   store_.retire(std::exchange(state(index).segment, Segment{}));
   const std::uint64_t kept = store_.warm_bytes() - warm_before;
   if (kept < record.committed_bytes) gauge_.released(record.committed_bytes - kept);
+  memories_.settle(record.arena);
 }
 
 absl::Status Objects::seal(Index index) {

@@ -93,6 +93,8 @@ class Objects {
 
   [[nodiscard]] Segment& segment(Index index) { return states_[index].segment; }
   [[nodiscard]] SegmentStore& store() { return store_; }
+  // Warm segments are only worth keeping while nobody needs the memory.
+  void drop_warm();
   [[nodiscard]] const ObjectRecord& record(Index index) const { return catalog_.objects[index]; }
   absl::Status seal(Index index);
 

@@ -148,7 +148,9 @@ constexpr auto kFlags = std::to_array<Flag>({
        p.options.socket = v;
        return std::nullopt;
      }},
-    {"memory-max", "SIZE", "most memory of all objects, warm segments included (default: 50%)",
+    {"memory-max", "SIZE",
+     "most memory of all objects, of what dicts and lists hold and of warm segments\n"
+     "(default: 50%)",
      [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.memory_max); }},
     {"warm-bytes", "SIZE",
      "freed memory that is kept, zeroed, for the next object of that size; 0 keeps\n"
@@ -157,7 +159,7 @@ constexpr auto kFlags = std::to_array<Flag>({
     {"quota", "SIZE", "quota of an arena that was given none (default: --memory-max)",
      [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.quota); }},
     {"arena-size", "SIZE",
-     "how large the memory of locks, cells and arrays may grow, of each arena; it takes\n"
+     "how large the memory of locks, cells, arrays and dicts may grow, of each arena; it takes\n"
      "none until it is used (default: 50%, at most 64GiB)",
      [](Parsed& p, std::string_view v) -> Refusal { return parse_size(v, p, p.arena_size); }},
     {"slow-wait", "DURATION",

@@ -28,16 +28,18 @@ struct ArenaMemory::Search {
   bool over_quota = false;
 };
 
-std::uint64_t ArenaMemory::quota_for(bool last_resort) const {
+// More may be in use than the quota of now.
+std::uint64_t ArenaMemory::quota_for(std::uint64_t used, bool last_resort) const {
   const std::uint64_t quota = header().quota_chunks.load();
-  const std::uint64_t more = last_resort ? kept_chunks() : 0;
-  return quota > ~more ? quota : quota + more;
+  if (!last_resort) return quota;
+  const std::uint64_t most = std::max(quota, used);
+  return most > ~std::uint64_t{kept_chunks()} ? most : most + kept_chunks();
 }
 
 bool ArenaMemory::reserve(std::uint32_t chunks, bool last_resort) const {
   std::uint64_t used = header().used_chunks.load();
   do {
-    const std::uint64_t quota = quota_for(last_resort);
+    const std::uint64_t quota = quota_for(used, last_resort);
     if (used > quota || chunks > quota - used) return false;
   } while (!header().used_chunks.change(used, used + chunks));
   return true;
@@ -54,7 +56,7 @@ void ArenaMemory::give_back(std::uint64_t chunks) const {
 // is never below the truth.
 bool ArenaMemory::may_have_room(std::uint32_t count, bool last_resort, bool& over_quota) const {
   const std::uint64_t used = header().used_chunks.load();
-  const std::uint64_t quota = quota_for(last_resort);
+  const std::uint64_t quota = quota_for(used, last_resort);
   const std::uint64_t there = geometry_.chunk_count - (last_resort ? 0 : kept_chunks());
   over_quota = used > quota || count > quota - used;
   return !over_quota && used <= there && count <= there - used;
@@ -147,10 +149,15 @@ absl::Status ArenaMemory::claim_run(Caller& caller, std::uint32_t count, BlockFo
     if (!close_empty_slabs(caller, block_for)) break;
   }
   if (search.over_quota) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the arena's quota leaves its own memory ", header().quota_chunks.load() * kChunkBytes,
-        " bytes, and ", header().used_chunks.load() * kChunkBytes, " are taken, ",
-        count * kChunkBytes, " more asked for: remove objects or raise the quota (shoalctl df)"));
+    // Whoever may write the arena may have written these.
+    const auto bytes = [&](std::uint64_t chunks) {
+      return std::min<std::uint64_t>(chunks, geometry_.chunk_count) * kChunkBytes;
+    };
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the arena's quota and the manager's memory-max leave its own memory ",
+                     bytes(header().quota_chunks.load()), " bytes, ",
+                     bytes(header().used_chunks.load()), " are taken, ", bytes(count),
+                     " more asked for: remove objects, or raise what is full (shoalctl df)"));
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("the arena has no ", count * kChunkBytes,

@@ -124,7 +124,7 @@ struct ArenaHeader {
   Word32 closed;
   std::uint32_t reserved_3[15];
   // Written by whoever allocates. Derived, all of it: the tables are the truth.
-  Word64 quota_chunks;  // by the manager
+  Word64 quota_chunks;  // by the manager: what quota and memory-max leave for chunks
   Word64 used_chunks;
   Word32 highest_chunk;  // one past the last that was ever used
   Word32 chunk_hint;

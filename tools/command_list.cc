@@ -252,7 +252,7 @@ std::span<const Command> commands() {
        chmod_arena},
       {"arena quota",
        "NAME SIZE",
-       "change how much memory an arena may commit",
+       "change how much memory an arena may use",
        kSizes,
        {},
        2,

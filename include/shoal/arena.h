@@ -41,8 +41,8 @@ struct ArenaInfo {
   std::uint32_t sessions = 0;
   absl::Time created;
   std::uint64_t arena_bytes = 0;  // how large the arena's own memory may grow; sparse
-  // What its dicts and lists hold beyond that, and what is not used of the 64 KiB that locks and
-  // cells share. The quota bounds the sum of both.
+  // What its dicts and lists hold beyond that, and what is not used of the 64 KiB that cells
+  // and arrays share. The quota bounds the sum of both.
   std::uint64_t container_bytes = 0;
 };
 
@@ -58,7 +58,7 @@ class SHOAL_EXPORT Arena {
   // For the owner and root. Binds attachments made from now on; existing ones stay.
   [[nodiscard]] absl::Status chmod(mode_t mode) const;
 
-  // For root and the manager's uid. A quota below what is committed only stops growth.
+  // For root and the manager's uid. A quota below what is used only stops growth.
   [[nodiscard]] absl::Status set_quota(std::uint64_t bytes) const;
 
   // For the owner and root. FAILED_PRECONDITION while it has objects or sessions; never "default".

@@ -153,8 +153,7 @@ TEST_P(FullDict, CanBeEmptied) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, FullDict,
-                         testing::Values(Limit{"--quota=8MiB",
-                                               "the arena's quota leaves its own memory 8388608"},
+                         testing::Values(Limit{"--quota=8MiB", "leave its own memory 8388608"},
                                          Limit{"--arena-size=8MiB", "the arena has no "}),
                          [](const auto& info) { return info.index == 0 ? "Quota" : "Arena"; });
 

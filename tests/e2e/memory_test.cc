@@ -118,18 +118,58 @@ TEST(Memory, ContainersOfAllArenasCountInMemoryMax) {
   const shoal::Dict first = must(client.create<shoal::Dict>("dict"));
   const shoal::Dict second = must(other.create<shoal::Dict>("dict"));
   const std::string value(100'000, 'x');
-  for (int i = 0; i < 80; ++i) must(first.put(i, value));
-  EXPECT_GT(must(admin.usage()).container_bytes, 8'000'000U);  // and the other arena learns of it
+  for (int i = 0; i < 100; ++i) must(first.put(i, value));
+  EXPECT_GT(must(admin.usage()).container_bytes, 12'000'000U);  // and the other arena learns of it
   EXPECT_THAT(
-      outcome(other.create<SharedMemory>("memory", {.size = 9 * kMiB})),
+      outcome(other.create<SharedMemory>("memory", {.size = 5 * kMiB})),
       AllOf(StartsWith("RESOURCE_EXHAUSTED"), HasSubstr("memory-max"), HasSubstr("in containers")));
-  EXPECT_LT(fill(second, 0), 80);
+  EXPECT_LT(fill(second, 0), 40);
   EXPECT_LE(must(admin.usage()).container_bytes, 16 * kMiB + (128U << 10));
   must(first.clear());
   ASSERT_LT(must(admin.usage()).container_bytes, 10 * kMiB);
   EXPECT_GT(fill(second, 1000), 20) << "there is room again";
   must(first.unlink());
   must(second.unlink());
+}
+
+TEST(Memory, ObjectsInAnArenaCountBesideItsContainers) {
+  const TestManager manager({"--memory-max=16MiB", "--quota=16MiB", "--warm-bytes=0"});
+  const shoal::Client client = manager.client();
+  must(client.arena("other").create({.quota_bytes = 16 * kMiB}));
+  const shoal::Client other = manager.client({.arena = "other"});
+  const shoal::Dict dict = must(client.create<shoal::Dict>("dict"));
+  const std::string value(100'000, 'x');
+  for (int i = 0; i < 60; ++i) must(dict.put(i, value));
+  const auto array = must(client.create<shoal::Array<std::uint64_t>>("array", {.size = 512 << 10}));
+  EXPECT_GT(must(manager.admin().usage()).committed_bytes, 4 * kMiB);
+  EXPECT_THAT(outcome(other.create<SharedMemory>("memory", {.size = 5 * kMiB})),
+              StartsWith("RESOURCE_EXHAUSTED"));
+  EXPECT_EQ(outcome(other.create<SharedMemory>("memory", {.size = 2 * kMiB})), "OK");
+  // A Lock has no block, only a descriptor.
+  (void)fill(dict, 60);
+  int locks = 0;
+  const auto lock = [&] { return client.create<shoal::Lock>("lock" + std::to_string(locks)); };
+  while (locks < 10'000 && lock().ok()) ++locks;
+  EXPECT_LT(locks, 10'000) << "2.5 MiB of them, where less than 200 kB are left";
+  must(dict.clear());
+  EXPECT_TRUE(lock().ok());
+}
+
+// Of what others took since: it is above its quota, and can be emptied all the same.
+TEST(Memory, ContainersAboveTheirQuotaCanBeEmptied) {
+  const TestManager manager({"--warm-bytes=0"});
+  must(manager.client().arena("shrunk").create({.quota_bytes = 16 * kMiB}));
+  const shoal::Client client = manager.client({.arena = "shrunk"});
+  const shoal::Dict dict = must(client.create<shoal::Dict>("dict"));
+  const std::string value(100'000, 'x');
+  for (int i = 0; i < 100; ++i) must(dict.put(i, value));
+  must(client.arena("shrunk").set_quota(kMiB));
+  EXPECT_THAT(outcome(dict.put("more", value)),
+              AllOf(StartsWith("RESOURCE_EXHAUSTED"), HasSubstr("quota")));
+  must(client.transact([&](shoal::Transaction& t) { return t.erase(dict, 3); }));
+  must(dict.clear());
+  EXPECT_EQ(must(dict.size()), 0U);
+  must(dict.put("again", value));
 }
 
 TEST(Memory, MoreThanTheMachineHasIsRefused) {

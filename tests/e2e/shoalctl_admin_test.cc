@@ -80,6 +80,13 @@ TEST_F(Shoalctl, ShowsWhereTheMemoryIs) {
   const json user = row(usage.at("users"), "uid", geteuid());
   EXPECT_EQ(user.at("committed"), 1 << 20);
   EXPECT_EQ(user.at("objects"), 1);
+  EXPECT_EQ(usage.at("containers"), 0);
+  const auto dict = client_->create<Dict>("dict");
+  ASSERT_TRUE(dict.ok() && dict->put("key", std::string(100'000, 'x')).ok());
+  const json with_dict = ask({"df"});
+  EXPECT_GE(with_dict.at("containers"), 100'000);
+  EXPECT_EQ(row(with_dict.at("arenas"), "name", "default").at("containers"),
+            with_dict.at("containers"));
   const std::string text = ctl({"df"}).out;
   EXPECT_THAT(text, HasSubstr("256.0 MiB"));
   EXPECT_THAT(text, HasSubstr("default"));

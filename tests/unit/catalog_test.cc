@@ -315,31 +315,36 @@ TEST_F(AccountsTest, HugeSizesAndLoweredQuotasDoNotWrap) {
 
 TEST_F(AccountsTest, ContainersCountBeyondTheObjectsThatLieInTheArena) {
   constexpr auto kArena = Accounts::Home::kArena;
-  accounts_.see_taken(1, 60);
-  EXPECT_EQ(accounts_.container_bytes(), 60U);
-  // It lies in what is taken.
-  ASSERT_TRUE(accounts_.charge_object(1, 7, 20, kArena).ok());
-  EXPECT_EQ(accounts_.arena(1).container_bytes(), 40U);
-  EXPECT_EQ(accounts_.used_bytes(), 60U);
-  const absl::Status quota = accounts_.charge_object(1, 7, 41);
+  constexpr std::uint64_t kDescriptor = 256;  // of each object, which lies in no block
+  Accounts accounts(catalog_, 1500);
+  catalog_.arenas[1].quota_bytes = catalog_.arenas[2].quota_bytes = 1000;
+  accounts.see_taken(1, 600);
+  EXPECT_EQ(accounts.container_bytes(), 600U);
+  // Its block is taken already.
+  ASSERT_TRUE(accounts.charge_object(1, 7, kDescriptor + 200, kArena).ok());
+  EXPECT_EQ(accounts.arena(1).container_bytes(), 400U);
+  EXPECT_EQ(accounts.used_bytes(), 600 + kDescriptor);
+  EXPECT_EQ(accounts.room_in_arena(1), 1000 - kDescriptor);
+  const absl::Status quota = accounts.charge_object(1, 7, 145);
   EXPECT_THAT(std::string(quota.message()),
-              HasSubstr("quota of 100 bytes, 20 committed and 40 in containers, 41 more"));
-  ASSERT_TRUE(accounts_.charge_object(1, 7, 40).ok());
-  EXPECT_EQ(accounts_.room_in_arena(1), 60U) << "what it has";
-  EXPECT_FALSE(accounts_.charge_object(1, 7, 41, kArena).ok());
-  ASSERT_TRUE(accounts_.charge_object(1, 7, 40, kArena).ok()) << "as nothing more is needed";
-  EXPECT_EQ(accounts_.used_bytes(), 100U);
-  // Of 150 bytes in all.
-  EXPECT_EQ(accounts_.room_in_arena(2), 50U);
-  const absl::Status memory = accounts_.charge_object(2, 7, 51);
-  EXPECT_THAT(std::string(memory.message()), HasSubstr("memory-max of 150 bytes: 100 committed, "));
-  accounts_.see_taken(1, 70);
-  EXPECT_EQ(accounts_.used_bytes(), 110U);
-  EXPECT_EQ(accounts_.room_in_arena(2), 40U);
-  accounts_.release_object(1, 7, 40, kArena);
-  EXPECT_EQ(accounts_.used_bytes(), 110U) << "until its memory is seen to be less";
-  accounts_.see_taken(1, 0);
-  EXPECT_EQ(accounts_.used_bytes(), 60U);
+              HasSubstr("quota of 1000 bytes, 456 committed and 400 in containers, 145 more"));
+  ASSERT_TRUE(accounts.charge_object(1, 7, 144).ok());
+  EXPECT_EQ(accounts.room_in_arena(1), 600U) << "what it has";
+  EXPECT_FALSE(accounts.charge_object(1, 7, kDescriptor, kArena).ok());
+  // What all of them together may have, once much of it is used.
+  EXPECT_EQ(accounts.room_in_arena(2), 1000U);
+  const absl::Status memory = accounts.charge_object(2, 7, 501);
+  EXPECT_THAT(std::string(memory.message()),
+              HasSubstr("memory-max of 1500 bytes: 600 committed and 400 in containers, 501 more"));
+  accounts.see_taken(1, 800);
+  EXPECT_EQ(accounts.used_bytes(), 1200U);
+  EXPECT_EQ(accounts.room_in_arena(2), 300U);
+  accounts.release_object(1, 7, kDescriptor + 200, kArena);
+  EXPECT_EQ(accounts.used_bytes(), 944U) << "until its memory is seen to be less";
+  accounts.see_taken(1, 0);
+  EXPECT_EQ(accounts.used_bytes(), 144U);
+  accounts.release_object(1, 7, 144);
+  EXPECT_EQ(accounts.used_bytes(), 0U);
 }
 
 TEST_F(AccountsTest, WhoHasNothingIsForgotten) {
