@@ -58,9 +58,14 @@ namespace internal {
 std::string key_named(const ArenaReference& object, const Key& key) {
   const absl::StatusOr<Value> decoded = decode_key(key.kind(), key.bytes());
   std::string text = decoded.ok() ? decoded->to_string() : "a key that is none";
+  // What cannot be printed is escaped in it already.
   constexpr std::size_t kMost = 80;
-  if (text.size() > kMost) text.resize(kMost);
-  return protocol::text(named(object), ", key ", protocol::printable(text));
+  if (text.size() > kMost) {
+    std::size_t end = kMost;
+    while (end != 0 && (text[end] & 0xc0) == 0x80) --end;  // not in the middle of a character
+    text.replace(end, std::string::npos, "...");
+  }
+  return protocol::text(named(object), ", key ", text);
 }
 
 absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,

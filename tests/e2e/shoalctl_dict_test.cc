@@ -60,6 +60,9 @@ TEST_F(ShoalctlDict, GetAndSetEntriesOfADict) {
   const Result absent = ctl({"get", "users", "carol"});
   EXPECT_EQ(absent.status, 1);
   EXPECT_THAT(absent.err, HasSubstr("'carol'"));
+  EXPECT_THAT(ctl({"get", "users", "a\nb\"c"}).err, HasSubstr("key 'a\\nb\"c': there is none"));
+  const std::string umlaut = std::string(78, 'y') + "\u00e4 and more";  // cut in its middle
+  EXPECT_THAT(ctl({"get", "users", umlaut}).err, HasSubstr("yyy...: there is none"));
   EXPECT_EQ(ctl({"get", "users", "{", "--key-json"}).status, 1);
   EXPECT_EQ(ctl({"set", "users", "alice", "plain"}).status, 2);
   EXPECT_THAT(ctl({"set", "users", "alice", "-18446744073709551616"}).err,
