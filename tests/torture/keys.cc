@@ -51,6 +51,7 @@ class Keys : public ContainerPart {
         return worker.below(40) == 0 ? list_all(worker) : change_several(worker);
       case 5:
         if (worker.below(8) == 0) return clear(worker);
+        if (worker.below(4) == 0) return pop_last(worker);
         [[fallthrough]];
       default:
         return change_one(worker, key);
@@ -130,9 +131,16 @@ class Keys : public ContainerPart {
   void read(Worker& worker, std::size_t seat, std::size_t key) const {
     const Found found = worker.in(Op::kDictRead, [&] { return find(seat, key); });
     if (!found.wrong.empty()) worker.fail(found.wrong);
-    if (seat == worker.seat() && found.code != known(seat).known(key)) {
-      worker.fail(unlike(seat, key, found.code));
-    }
+    if (seat != worker.seat()) return;
+    if (found.code != known(seat).known(key)) worker.fail(unlike(seat, key, found.code));
+    if (key >= kDictKeys || worker.below(4) != 0) return;
+    // Nobody else changes it, so nothing comes.
+    std::optional<Value> seen;
+    if (found.code != 0) seen = value_of(seat, key, found.code);
+    const absl::Status watched = worker.in(Op::kDictRead, [&] {
+      return dict(seat, key).watch(name_of(seat, key), seen, absl::ZeroDuration());
+    });
+    if (!absl::IsDeadlineExceeded(watched)) worker.fail("watch: " + watched.ToString());
   }
 
   // Of the shared dict; of this worker's keys exactly those that are there.
@@ -178,6 +186,16 @@ class Keys : public ContainerPart {
     return worker.below(10) < (shrinks ? 7 : 2);
   }
 
+  // By one of the calls that put.
+  static absl::Status put_somehow(Worker& worker, const Dict& here, std::size_t key,
+                                  std::uint64_t code) {
+    const std::string name = name_of(worker.seat(), key);
+    const Value value = value_of(worker.seat(), key, code);
+    const std::string* const text = value.as_string();
+    if (text == nullptr || worker.below(2) == 0) return here.put(name, value);
+    return here.put_text(name, *text);
+  }
+
   void change_one(Worker& worker, std::size_t key) const {
     if (key >= kDictKeys + kTyped) return change_name(worker, key);
     if (key >= kDictKeys) return change_typed(worker, key);
@@ -192,9 +210,8 @@ class Keys : public ContainerPart {
         return get_or_insert(worker, key, here);
       default: {
         const std::uint64_t code = known(worker.seat()).fresh_code();
-        do_it(worker, Op::kDictPut, {change(key, code)}, [&] {
-          return here.put(name_of(worker.seat(), key), value_of(worker.seat(), key, code));
-        });
+        do_it(worker, Op::kDictPut, {change(key, code)},
+              [&] { return put_somehow(worker, here, key, code); });
       }
     }
   }
@@ -273,11 +290,17 @@ class Keys : public ContainerPart {
     const std::uint64_t before = mine.known(key);
     const std::uint64_t number = number_of(worker.seat(), key);
     if (takes_away(worker)) {
-      return do_it(worker, Op::kTypedDict, {change(key, 0)},
-                   [&] { return as_known(typed_.erase(number), before != 0); });
+      const bool pops = worker.below(2) == 0;
+      return do_it(worker, Op::kTypedDict, {change(key, 0)}, [&] {
+        return as_known(pops ? typed_.pop(number).status() : typed_.erase(number), before != 0);
+      });
     }
     const std::uint64_t code = mine.fresh_code();
     const OwnedRecord record = record_of(worker.seat(), key, code);
+    if (worker.below(4) == 0) {
+      return do_it(worker, Op::kTypedDict, {change(key, before != 0 ? before : code)},
+                   [&] { return typed_.get_or_insert(number, record).status(); });
+    }
     do_it(worker, Op::kTypedDict, {change(key, code)}, [&] {
       if (worker.below(2) == 0) return typed_.put(number, record);
       std::optional<OwnedRecord> expected;
@@ -300,6 +323,25 @@ class Keys : public ContainerPart {
   }
 
   // ---- several at once ----
+
+  // What its owner inserted last, and nobody else changes.
+  void pop_last(Worker& worker) const {
+    const Dict& own = own_[worker.seat()];
+    const auto keys = own.keys();
+    worker.need(keys, "keys");
+    if (keys->empty()) return;
+    const std::string* const name = keys->back().as_string();
+    if (name == nullptr) worker.fail("a key that nobody has put");
+    const std::size_t key = std::strtoull(name->c_str() + name->find('/') + 1, nullptr, 10);
+    const std::uint64_t before = known(worker.seat()).known(key);
+    do_it(worker, Op::kDictPop, {change(key, 0)}, [&]() -> absl::Status {
+      const absl::StatusOr<DictEntry> entry = own.pop_item();
+      if (!entry.ok()) return entry.status();
+      const bool right =
+          entry->key == keys->back() && code_in(worker.seat(), key, entry->value) == before;
+      return right ? absl::OkStatus() : absl::InternalError("pop_item gave another entry");
+    });
+  }
 
   void clear(Worker& worker) const {
     std::vector<Change> changes;

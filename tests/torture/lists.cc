@@ -183,7 +183,7 @@ class Lists : public ContainerPart {
       case 8:
         return assign(worker, next);
       case 9:
-        return cut(worker, next);
+        return worker.below(3) == 0 ? erase(worker, next, index) : cut(worker, next);
       case 10: {
         const bool down = worker.below(2) == 0;
         std::sort(next.begin(), next.end());
@@ -196,6 +196,13 @@ class Lists : public ContainerPart {
         std::reverse(next.begin(), next.end());
         return do_it(worker, Op::kListReverse, next, [&] { return list.reverse(); });
     }
+  }
+
+  // The first that equals it, as Python's remove does.
+  void erase(Worker& worker, Numbers next, std::uint64_t index) const {
+    const std::string there = text_of(next[index]);
+    next.erase(std::find(next.begin(), next.end(), next[index]));
+    do_it(worker, Op::kListErase, next, [&] { return own_[worker.seat()].erase(Value(there)); });
   }
 
   void pop(Worker& worker, Numbers next, std::uint64_t index) const {
