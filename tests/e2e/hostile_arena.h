@@ -161,8 +161,9 @@ inline void punch(Bytes bytes) {
 // Everything that can be called, each with a deadline. Proxies of one session.
 class Everything {
  public:
-  // Under names: made by whoever comes first.
-  explicit Everything(const Client& client)
+  // Under names: made by whoever comes first. Without containers nothing in the arena is freed, and
+  // the manager has nothing to tidy there later.
+  explicit Everything(const Client& client, bool has_containers = true)
       : lock_(must(client.open_or_create<Lock>("lock"))),
         rlock_(must(client.open_or_create<RLock>("rlock"))),
         shared_(must(client.open_or_create<SharedLock>("shared"))),
@@ -176,9 +177,26 @@ class Everything {
         barrier_(must(client.open_or_create<Barrier>("barrier", {.parties = 2}))),
         cell_(must(client.open_or_create<Cell<long>>("cell"))),
         record_(must(client.open_or_create<Cell<Record>>("record"))),
-        array_(must(client.open_or_create<Array<long>>("array", {.size = 1000}))) {}
+        array_(must(client.open_or_create<Array<long>>("array", {.size = 1000}))),
+        client_(client) {
+    if (!has_containers) return;
+    dict_ = must(client.open_or_create<Dict>("dict"));
+    typed_ = must(client.open_or_create<TypedDict<long, Record>>("typed"));
+    names_ = must(client.open_or_create<Namespace>("names"));
+    list_ = must(client.open_or_create<List>("list"));
+    // Something to strike, of each size that values come in.
+    for (long i = 0; i < 30; ++i) {
+      (void)dict_.put(i, std::string(static_cast<std::size_t>(i) * 10, 'x'));
+      (void)typed_.put(i, Record());
+      (void)list_.append(std::string(static_cast<std::size_t>(i) * 10, 'x'));
+    }
+    (void)dict_.put("large", std::string(5000, 'x'));
+    (void)dict_.put("list", reference_to(list_));
+    (void)names_.set("name", 1);
+    (void)list_.append(std::string(5000, 'x'));
+  }
 
-  static constexpr int kCalls = 12;
+  static constexpr int kCalls = 18;
 
   [[nodiscard]] const void* bytes() const { return array_.data().data(); }
 
@@ -216,6 +234,16 @@ class Everything {
         return cells(random);
       case 10:
         return array(random);
+      case 11:
+      case 12:
+        return change_dict(random);
+      case 13:
+        return read_dict(random);
+      case 14:
+      case 15:
+        return use_list(random);
+      case 16:
+        return transact(random);
       default:
         return take(random() % 2 == 0 ? cell_.lock() : array_.lock());
     }
@@ -283,6 +311,88 @@ class Everything {
     for (long& value : array_.data()) value += 1;
   }
 
+  void change_dict(Random& random) const {
+    const auto key = static_cast<std::int64_t>(random() % 40);
+    const std::string text(random() % 3000, 'y');
+    switch (random() % 10) {
+      case 0:
+        return (void)dict_.erase(key);
+      case 1:
+        return (void)dict_.pop(key);
+      case 2:
+        return (void)dict_.get_or_insert(key, text);
+      case 3:
+        return (void)dict_.compare_and_swap(key, Value(1), Value(text));
+      case 4:
+        return (void)dict_.increment("count");
+      case 5:
+        return (void)dict_.update({{Value(key), Value(1)}, {Value(key + 1), Value(text)}});
+      case 6:
+        return (void)(random() % 8 == 0 ? dict_.clear() : dict_.pop_item().status());
+      case 7:
+        (void)typed_.put(key, Record());
+        (void)typed_.get_or_insert(key + 1, Record());
+        return (void)typed_.erase(key + 2);
+      case 8:
+        return (void)names_.set(std::to_string(key), text);
+      default:
+        return (void)dict_.put(key, text);
+    }
+  }
+  void read_dict(Random& random) const {
+    const auto key = static_cast<std::int64_t>(random() % 40);
+    (void)dict_.get(key);
+    (void)dict_.contains(key);
+    (void)dict_.size();
+    (void)dict_.visit(key, [](ValueKind, std::span<const std::byte>) {});
+    (void)dict_.view("large");
+    (void)typed_.get(key);
+    (void)names_.names();
+    (void)dict_.watch(key, Value(1), kBrief);
+    if (random() % 8 == 0) (void)dict_.items();
+    if (random() % 8 == 0) (void)dict_.verify();
+    if (const auto list = dict_.get("list"); list.ok()) (void)client_.open<List>(*list);
+  }
+  void use_list(Random& random) const {
+    const auto index = static_cast<std::ptrdiff_t>(random() % 60);
+    switch (random() % 10) {
+      case 0:
+        return (void)list_.set(index, std::string(random() % 3000, 'z'));
+      case 1:
+        return (void)list_.insert(index, 7);
+      case 2:
+        return (void)list_.pop();
+      case 3:
+        return (void)list_.extend({1, 2.5, "text"});
+      case 4:
+        return (void)(random() % 2 == 0 ? list_.sort() : list_.reverse());
+      case 5:
+        return (void)list_.erase_slice({.start = index});
+      case 6:
+        return (void)list_.items();
+      case 7:
+        return (void)list_.verify();
+      case 8:
+        (void)list_.get(index);
+        return (void)list_.size();
+      default:
+        return (void)list_.append(std::string(random() % 300, 'z'));
+    }
+  }
+  void transact(Random& random) const {
+    const auto key = static_cast<std::int64_t>(random() % 40);
+    (void)client_.transact([&](Transaction& t) {
+      (void)t.get(dict_, key);
+      if (absl::Status status = t.put(dict_, key, 1); !status.ok()) return status;
+      (void)t.append(list_, 1);
+      return t.store(cell_, 1);
+    });
+    (void)client_.read_transaction([&](ReadTransaction& t) {
+      (void)t.get(list_, 0);
+      return t.get(dict_, key).status();
+    });
+  }
+
   Lock lock_;
   RLock rlock_;
   SharedLock shared_;
@@ -296,6 +406,11 @@ class Everything {
   Cell<long> cell_;
   Cell<Record> record_;
   Array<long> array_;
+  Client client_;
+  Dict dict_;
+  TypedDict<long, Record> typed_;
+  Namespace names_;
+  List list_;
 };
 
 }  // namespace shoal::e2e

@@ -35,7 +35,7 @@ class HostileArena : public Sync {
     std::cout << "seed " << seed_ << '\n';
     must(client_.arena("other").create());
     other_ = std::make_unique<Client>(manager_.client({.arena = "other"}));
-    quiet_ = std::make_unique<Everything>(*other_);
+    quiet_ = std::make_unique<Everything>(*other_, /*has_containers=*/false);
     Random random(seed_);
     for (int i = 0; i < 100; ++i) quiet_->call(random);
     quiet_array_ = must(other_->create<Array<long>>("pattern", {.size = 50'000}));
