@@ -81,7 +81,8 @@ absl::StatusOr<DictStatistics> verify_dict(const Reference* reference) {
                         .load = ratio(stat.slots_used, stat.slots),
                         .probes = ratio(stat.probes, stat.entries),
                         .contended = stat.contended,
-                        .changes = stat.changes};
+                        .changes = stat.changes,
+                        .splits = stat.splits};
 }
 
 }  // namespace shoal::internal

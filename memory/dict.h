@@ -140,6 +140,7 @@ struct DictStat {
   std::uint64_t slots = 0;
   std::uint64_t slots_used = 0;
   std::uint64_t probes = 0;  // buckets looked at to find each entry once
+  std::uint64_t splits = 0;
   std::uint64_t contended = 0;
   std::uint64_t changes = 0;
   std::uint32_t depth = 0;

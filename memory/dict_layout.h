@@ -76,7 +76,7 @@ static_assert(kHeaderPageBytes == cell_bytes(3) && kPageTableBytes == cell_bytes
 //   0 ... 64 as in every descriptor; `lock`: of the header pages
 //   64                 80             88             96         104     108
 //   +------------------+--------------+--------------+----------+-------+-------+----
-//   | seed    | 0      | page 0       | page table   | sequence | depth |sticky | 0
+//   | seed    | 0      | page 0       | page table   | sequence | depth |sticky | splits | 0
 //   128 ------------------------------------------------------------------------+---
 //   | shard 0                                                                   |
 //   +---------------------------------------------------------------------------+  256
@@ -89,7 +89,8 @@ struct DictDescriptor {
   Word64 sequence;    // of the next entry that is inserted
   Word32 depth;       // no shard is deeper, or only for a moment
   Word32 sticky;      // what has ever been put: kHasReferences
-  std::uint64_t reserved[2];
+  Word64 splits;      // of shards, ever; for people
+  std::uint64_t reserved;
   Shard first;
 };
 
@@ -103,6 +104,7 @@ static_assert(offsetof(DictDescriptor, page_table) == 88);
 static_assert(offsetof(DictDescriptor, sequence) == 96);
 static_assert(offsetof(DictDescriptor, depth) == 104);
 static_assert(offsetof(DictDescriptor, sticky) == 108);
+static_assert(offsetof(DictDescriptor, splits) == 112);
 static_assert(offsetof(DictDescriptor, first) == 128);
 
 // ---- blocks: buckets of slots, then a log of entries ----

@@ -303,6 +303,7 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   publish_root(shard, low);
   (void)allocator_->own(call.caller, low.offset, low.block.bytes(), shard_part(index));
   (void)allocator_->own(call.caller, high.offset, high.block.bytes(), shard_part(other));
+  (void)descriptor().splits.add(1);
   unlock_word(call.caller, upper->lock);
   unlock_word(call.caller, shard.lock);
   free_block(call.caller, index, garbage);

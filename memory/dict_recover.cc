@@ -265,6 +265,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
 
 bool Dict::verify(DictStat& stat, absl::FunctionRef<void(const std::string&)> report) const {
   bool sound = true;
+  stat.splits = descriptor().splits.load(std::memory_order_relaxed);
   std::uint64_t left = geometry_.file_bytes;
   for_each_shard([&](Shard& shard, std::uint32_t index) {
     std::string wrong;

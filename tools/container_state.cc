@@ -20,6 +20,7 @@ void add_fields(Json& json, const DictStatistics& dict) {
   json["large_bytes"] = json_integer(dict.large_bytes);
   json["load"] = dict.load;
   json["probes"] = dict.probes;
+  json["splits"] = json_integer(dict.splits);
   json["contended"] = json_integer(dict.contended);
   json["changes"] = json_integer(dict.changes);
 }
@@ -46,7 +47,7 @@ void add_lines(Table& table, const DictStatistics& dict) {
     table.add(
         {"large values", absl::StrCat(dict.large_values, ", ", exact_size_text(dict.large_bytes))});
   }
-  table.add({"shards", absl::StrCat(dict.shards)});
+  table.add({"shards", absl::StrCat(dict.shards, ", after ", dict.splits, " splits")});
   table.add({"load", absl::StrFormat("%.2f, probes %.2f", dict.load, dict.probes)});
   table.add({"contended", absl::StrCat(dict.contended)});
   table.add({"changes", absl::StrCat(dict.changes)});

@@ -28,6 +28,8 @@
 // Errors beside those of arena_object.h: NOT_FOUND, ALREADY_EXISTS where said; INVALID_ARGUMENT for
 // what can be no key or no value; DATA_LOSS: a writer has damaged its bytes, or another release
 // wrote a value that this one cannot read.
+// Iterating: each of the dict's parts is seen at one instant, in the order of insertion in all; who
+// attached for reading, and finds a part that never rests, may see values newer than its keys.
 // Ownership, thread and fork safety: arena_object.h. Death of a writer: nothing stays locked, and
 // nobody is told, since nothing is ever half done.
 #pragma once
@@ -85,6 +87,7 @@ struct DictStatistics {
   double probes = 0;            // buckets looked at for an entry, on average
   std::uint64_t contended = 0;  // waits for a shard's lock since it was last split
   std::uint64_t changes = 0;    // ever made
+  std::uint64_t splits = 0;     // of one part into two, ever made
 };
 
 namespace internal {
@@ -93,6 +96,10 @@ namespace internal {
 SHOAL_EXPORT absl::StatusOr<std::size_t> dict_size(const Reference* reference);
 SHOAL_EXPORT absl::Status clear_dict(const Reference* reference);
 SHOAL_EXPORT absl::StatusOr<DictStatistics> verify_dict(const Reference* reference);
+SHOAL_EXPORT absl::StatusOr<std::uint64_t> dict_changes(
+    const std::shared_ptr<Reference>& reference);
+SHOAL_EXPORT absl::Status watch_dict(const std::shared_ptr<Reference>& reference,
+                                     std::uint64_t seen, absl::Duration timeout);
 
 }  // namespace internal
 
