@@ -321,31 +321,45 @@ absl::StatusOr<Value> Dict::copy() const {
 
 // ---- waiting ----
 
-namespace {
+namespace internal {
 
-// Until `is_so(object)`, which looks at what writers publish before they look for who waits.
-template <typename IsSo>
-absl::Status wait_for(const std::shared_ptr<internal::Reference>& reference, absl::Duration timeout,
-                      IsSo is_so) {
+absl::Status wait_for_dict(const std::shared_ptr<Reference>& reference, absl::Duration timeout,
+                           absl::FunctionRef<bool(const ArenaReference&)> is_so) {
   const ArenaReference* const dict = object_of(reference);
   if (dict != nullptr && dict->access == Access::kReadOnly) {
-    return internal::look_at(reference, [&](const ArenaReference& object) {
+    return look_at(reference, [&](const ArenaReference& object) {
       const auto wait = [&](memory::Deadline deadline) {
         return memory::poll_until(object.view, deadline, [&] { return is_so(object); });
       };
       const Result result = wait(0);
-      return result == Result::kTimedOut ? internal::wait_longer(object, timeout, wait) : result;
+      return result == Result::kTimedOut ? wait_longer(object, timeout, wait) : result;
     });
   }
-  return internal::wait_on(
-      reference, timeout,
-      [&](const ArenaReference& object, internal::ThreadEntry& thread, memory::Deadline deadline) {
-        return memory::wait_until(thread.caller, object.view, memory::Purpose::kChange, deadline,
-                                  [&] { return is_so(object); });
-      });
+  return wait_on(reference, timeout,
+                 [&](const ArenaReference& object, ThreadEntry& thread, memory::Deadline deadline) {
+                   return memory::wait_until(thread.caller, object.view, memory::Purpose::kChange,
+                                             deadline, [&] { return is_so(object); });
+                 });
 }
 
-}  // namespace
+absl::StatusOr<std::uint64_t> dict_changes(const std::shared_ptr<Reference>& reference) {
+  std::uint64_t changes = 0;
+  absl::Status status = look_at(reference, [&](const ArenaReference& object) {
+    changes = object.dict->changes();
+    return Result::kDone;
+  });
+  if (!status.ok()) return status;
+  return changes;
+}
+
+absl::Status watch_dict(const std::shared_ptr<Reference>& reference, std::uint64_t seen,
+                        absl::Duration timeout) {
+  return wait_for_dict(reference, timeout, [&](const ArenaReference& object) {
+    return object.dict->changes() != seen;
+  });
+}
+
+}  // namespace internal
 
 absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
                          absl::Duration timeout) const {
@@ -356,7 +370,7 @@ absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
   }
   const std::string_view bytes(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
   CopiedValue now;
-  return wait_for(reference_, timeout, [&](const ArenaReference& object) {
+  return internal::wait_for_dict(reference_, timeout, [&](const ArenaReference& object) {
     const Result result =
         read_dict(object, key, [&](const StoredValue& value) { now.take(value); });
     if (result == Result::kAbsent) return seen.has_value();
@@ -365,19 +379,10 @@ absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
   });
 }
 
-absl::StatusOr<std::uint64_t> Dict::changes() const {
-  std::uint64_t changes = 0;
-  absl::Status status = internal::look_at(reference_, [&](const ArenaReference& object) {
-    changes = object.dict->changes();
-    return Result::kDone;
-  });
-  if (!status.ok()) return status;
-  return changes;
-}
+absl::StatusOr<std::uint64_t> Dict::changes() const { return internal::dict_changes(reference_); }
 
 absl::Status Dict::watch(std::uint64_t seen, absl::Duration timeout) const {
-  return wait_for(reference_, timeout,
-                  [&](const ArenaReference& object) { return object.dict->changes() != seen; });
+  return internal::watch_dict(reference_, seen, timeout);
 }
 
 // ---- seeing ----

@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "client/arena_reference.h"
 #include "client/held_references.h"
@@ -69,6 +72,26 @@ struct EncodedForStore {
 // kExhausted.
 absl::Status entry_failure(memory::Result result, const ArenaReference& object,
                            std::string_view named, const absl::Status& why);
+// A key's bytes, of a Dict or of a TypedDict; refers to them.
+struct AnyKey {
+  std::uint8_t kind = 0;
+  std::string_view bytes;
+
+  AnyKey(const Key& key) : kind(key.kind()), bytes(key.bytes()) {}
+  // Of a TypedDict, whose keys and values are all of this kind.
+  static constexpr std::uint8_t kTyped = 0;
+  explicit AnyKey(std::span<const std::byte> typed)
+      : kind(kTyped), bytes(reinterpret_cast<const char*>(typed.data()), typed.size()) {}
+
+  [[nodiscard]] memory::DictKey in(const memory::Dict& dict) const { return dict.key(kind, bytes); }
+};
+// As key_named(), of a TypedDict.
+std::string typed_key_named(const ArenaReference& object, std::span<const std::byte> key);
+
+// Waits until `is_so(object)`, which looks at what writers publish before they look for who waits.
+absl::Status wait_for_dict(const std::shared_ptr<Reference>& reference, absl::Duration timeout,
+                           absl::FunctionRef<bool(const ArenaReference&)> is_so);
+
 // The value is of this kind, and another was wanted.
 absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,
                         std::string_view wanted);

@@ -1,5 +1,6 @@
 // Implements the calls of <shoal/dict.h> that change a value. The dict itself is memory/dict.h's.
 #include "client/dict_calls.h"
+#include "memory/utf8.h"
 #include "schemas/limits.h"
 #include "schemas/text.h"
 #include "shoal/dict.h"
@@ -47,7 +48,11 @@ absl::Status Dict::put_bytes(const Key& key, std::span<const std::byte> bytes) c
 }
 
 absl::Status Dict::put_text(const Key& key, std::string_view text) const {
-  return put(key, Value(text));
+  if (text.size() > protocol::kValueBytesMax || !memory::is_utf8(text)) [[unlikely]]
+    return put(key, Value(text));  // which says why not
+  return put_raw(
+      reference_, key,
+      {.data = text.data(), .bytes = text.size(), .kind = number_of(ValueKind::kString)});
 }
 
 absl::Status Dict::erase(const Key& key) const {

@@ -72,10 +72,7 @@ absl::Status Transaction::erase(const Dict& dict, const Key& key) {
   const ArenaReference& object = *internal::object_of(dict.held());
   if (!*there) return internal::key_failure(Result::kAbsent, object, key, absl::OkStatus());
   if (object.access == Access::kReadOnly) return internal::is_read_only(object);
-  PendingWrite& write = state_->write(dict.held(), key);
-  write.erase = true;
-  write.value.clear();
-  write.referred = {};
+  state_->write(dict.held(), key).take_away();
   return absl::OkStatus();
 }
 
@@ -285,10 +282,7 @@ absl::Status Dict::update(std::span<const DictEntry> entries) const {
     if (absl::Status status = encoded.from(entry.value, object); !status.ok()) return status;
     state.write(reference_, key).put(encoded);
   }
-  absl::Status why;
-  const Result result = state.commit(why);
-  if (result == Result::kDone) return absl::OkStatus();
-  return internal::entry_failure(result, *object, internal::named(*object), why);
+  return state.commit_of(*object);
 }
 
 }  // namespace shoal

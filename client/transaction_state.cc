@@ -18,13 +18,13 @@ absl::StatusOr<const ArenaReference*> TransactionState::join(
   return object;
 }
 
-PendingWrite* TransactionState::find(const ArenaReference& object, const Key& key) {
+PendingWrite* TransactionState::find(const ArenaReference& object, AnyKey key) {
   if (by_key_.empty()) return nullptr;
   const auto found = by_key_.find(name_of(object, key));
   return found == by_key_.end() ? nullptr : found->second;
 }
 
-PendingWrite& TransactionState::write(const std::shared_ptr<Reference>& reference, const Key& key) {
+PendingWrite& TransactionState::write(const std::shared_ptr<Reference>& reference, AnyKey key) {
   const ArenaReference& object = *object_of(reference);
   PendingWrite*& place = by_key_[name_of(object, key)];
   if (place == nullptr) {
@@ -32,16 +32,16 @@ PendingWrite& TransactionState::write(const std::shared_ptr<Reference>& referenc
     place = writes_.back().get();
     place->object = &object;
     place->held = reference;
-    place->key_kind = key.kind();
-    place->key.assign(key.bytes());
+    place->key_kind = key.kind;
+    place->key.assign(key.bytes);
   }
   return *place;
 }
 
-memory::Result TransactionState::read(const ArenaReference& object, const Key& key,
+memory::Result TransactionState::read(const ArenaReference& object, AnyKey key,
                                       CopiedValue& value) {
   memory::Dict& dict = *object.dict;
-  return noted(reads_.find(dict, dict.key(key.kind(), key.bytes()), op_timeout_ns(object),
+  return noted(reads_.find(dict, key.in(dict), op_timeout_ns(object),
                            [&](const memory::StoredValue& stored) { value.take(stored); }));
 }
 
@@ -110,6 +110,15 @@ memory::Result TransactionState::commit(absl::Status& why) {
   why = call.why;
   // Somebody has shortened the list: the body sees that.
   return result == memory::Result::kAbsent ? memory::Result::kDiffers : result;
+}
+
+absl::Status TransactionState::commit_of(const ArenaReference& dict) {
+  absl::Status why;
+  const memory::Result result = commit(why);
+  if (result == memory::Result::kDone) return absl::OkStatus();
+  // Nothing was tried: this thread may not, or cannot.
+  if (result == memory::Result::kExhausted && !absl::IsResourceExhausted(why)) return why;
+  return entry_failure(result, dict, named(dict), why);
 }
 
 }  // namespace shoal::internal

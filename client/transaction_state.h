@@ -33,6 +33,17 @@ struct PendingWrite {
   std::string value;
   HeldReferences referred;
 
+  void take_away() {
+    erase = true;
+    value.clear();
+    referred = {};
+  }
+  void put_typed(std::span<const std::byte> bytes) {
+    erase = false;
+    kind = AnyKey::kTyped;
+    references = false;
+    value.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
   void put(EncodedForStore& encoded) {
     erase = false;
     kind = encoded.stored.kind;
@@ -68,12 +79,12 @@ class TransactionState {
   absl::StatusOr<const ArenaReference*> join(const std::shared_ptr<Reference>& reference);
 
   // Null: not changed by this transaction.
-  PendingWrite* find(const ArenaReference& object, const Key& key);
-  PendingWrite& write(const std::shared_ptr<Reference>& reference, const Key& key);
+  PendingWrite* find(const ArenaReference& object, AnyKey key);
+  PendingWrite& write(const std::shared_ptr<Reference>& reference, AnyKey key);
 
   // Of what is there. kAbsent, or failed: `status`.
-  memory::Result read(const ArenaReference& object, const Key& key, CopiedValue& value);
-  absl::Status changed_meanwhile();
+  memory::Result read(const ArenaReference& object, AnyKey key, CopiedValue& value);
+  static absl::Status changed_meanwhile();
 
   // ---- lists and cells ----
 
@@ -104,6 +115,8 @@ class TransactionState {
 
   // kDone, or why not; kDiffers: begin anew.
   memory::Result commit(absl::Status& why);
+  // Where nothing was read: OK, or why not, of one dict.
+  absl::Status commit_of(const ArenaReference& dict);
   [[nodiscard]] bool reads_stand() const { return !conflict_ && reads_.stand(); }
   [[nodiscard]] const ArenaReference* any() const { return any_; }
 
@@ -118,10 +131,10 @@ class TransactionState {
     return result;
   }
   void add_lists(memory::TransactionChanges& changes);
-  static std::string name_of(const ArenaReference& object, const Key& key) {
+  static std::string name_of(const ArenaReference& object, AnyKey key) {
     std::string name(reinterpret_cast<const char*>(&object.object), sizeof object.object);
-    name.push_back(static_cast<char>(key.kind()));
-    name.append(key.bytes());
+    name.push_back(static_cast<char>(key.kind));
+    name.append(key.bytes);
     return name;
   }
 

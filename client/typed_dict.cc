@@ -20,19 +20,9 @@ using protocol::error;
 
 namespace {
 
-constexpr std::uint8_t kRaw = 0;
+constexpr std::uint8_t kRaw = AnyKey::kTyped;
 
-std::string key_named(const ArenaReference& object, KeyBytes key) {
-  constexpr std::size_t kMost = 40;
-  const absl::string_view shown(reinterpret_cast<const char*>(key.data()),
-                                std::min(key.size(), kMost));
-  return protocol::text(named(object), ", key ", absl::BytesToHexString(shown),
-                        key.size() > kMost ? "..." : "", " (in hexadecimal)");
-}
-
-DictKey key_in(const ArenaReference& object, KeyBytes key) {
-  return object.dict->key(kRaw, {reinterpret_cast<const char*>(key.data()), key.size()});
-}
+DictKey key_in(const ArenaReference& object, KeyBytes key) { return AnyKey(key).in(*object.dict); }
 
 DictValue stored(const void* value, std::size_t bytes) {
   return {.data = value, .bytes = bytes, .kind = kRaw};
@@ -58,11 +48,19 @@ Result find(const ArenaReference& object, KeyBytes key, std::span<std::byte> val
 template <typename Operation>
 absl::Status write(const Reference* reference, KeyBytes key, Operation operation) {
   return write_entry(
-      object_of(reference), [&](const ArenaReference& object) { return key_named(object, key); },
-      operation);
+      object_of(reference),
+      [&](const ArenaReference& object) { return typed_key_named(object, key); }, operation);
 }
 
 }  // namespace
+
+std::string typed_key_named(const ArenaReference& object, KeyBytes key) {
+  constexpr std::size_t kMost = 40;
+  const absl::string_view shown(reinterpret_cast<const char*>(key.data()),
+                                std::min(key.size(), kMost));
+  return protocol::text(named(object), ", key ", absl::BytesToHexString(shown),
+                        key.size() > kMost ? "..." : "", " (in hexadecimal)");
+}
 
 absl::StatusOr<bool> typed_find(const Reference* reference, KeyBytes key,
                                 std::span<std::byte> value) {
@@ -72,7 +70,7 @@ absl::StatusOr<bool> typed_find(const Reference* reference, KeyBytes key,
   const Result result = find(*object, key, value);
   if (result == Result::kDone) return true;
   if (result == Result::kAbsent) return false;
-  return entry_failure(result, *object, key_named(*object, key), absl::OkStatus());
+  return entry_failure(result, *object, typed_key_named(*object, key), absl::OkStatus());
 }
 
 absl::Status typed_get(const Reference* reference, KeyBytes key, std::span<std::byte> value) {
@@ -82,7 +80,7 @@ absl::Status typed_get(const Reference* reference, KeyBytes key, std::span<std::
   const Result result = find(*object, key, value);
   if (result == Result::kDone) [[likely]]
     return absl::OkStatus();
-  return entry_failure(result, *object, key_named(*object, key), absl::OkStatus());
+  return entry_failure(result, *object, typed_key_named(*object, key), absl::OkStatus());
 }
 
 absl::Status typed_put(const Reference* reference, KeyBytes key, std::span<const std::byte> value) {
@@ -153,8 +151,18 @@ absl::Status typed_entries(
   return absl::OkStatus();
 }
 
+absl::Status typed_watch(const std::shared_ptr<Reference>& reference, KeyBytes key,
+                         const std::byte* seen, std::span<std::byte> now, absl::Duration timeout) {
+  return wait_for_dict(reference, timeout, [&](const ArenaReference& object) {
+    const Result result = find(object, key, now);
+    if (result == Result::kAbsent) return seen != nullptr;
+    if (result != Result::kDone) return false;
+    return seen == nullptr || std::memcmp(seen, now.data(), now.size()) != 0;
+  });
+}
+
 absl::Status sum_is_too_large(const Reference* reference, KeyBytes key) {
-  return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference), key),
+  return error(absl::StatusCode::kOutOfRange, typed_key_named(*object_of(reference), key),
                ": the sum would not fit into the values' type; nothing was changed");
 }
 

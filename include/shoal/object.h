@@ -30,7 +30,7 @@ enum class Kind : std::uint16_t {
   kBarrier = 10,
   kCell = 11,
   kArray = 12,
-  // Containers: container.h.
+  // Containers.
   kDict = 13,
   kTypedDict = 14,
   kList = 15,

@@ -16,7 +16,7 @@
 // read_transaction() runs a body whose reads are all of one instant; the body runs again if they
 // were not. It works on read-only attachments.
 //
-// Dicts, lists and cells take part; they must be of this client, and all of one arena:
+// Dicts, typed dicts, lists and cells take part; they must be of this client, and all of one arena:
 // INVALID_ARGUMENT. As many keys and elements as memory allows, and no more than three million:
 // RESOURCE_EXHAUSTED, nothing changed. Whoever changes the same keys waits for the few moments in
 // which the changes are made. DEADLINE_EXCEEDED: others were in between for all of
@@ -29,6 +29,7 @@
 // Thread safety: one Transaction is one thread's. Death, fork safety: as Dict.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -44,6 +45,7 @@
 #include "shoal/export.h"
 #include "shoal/key.h"
 #include "shoal/list.h"
+#include "shoal/typed_dict.h"
 #include "shoal/value.h"
 
 namespace shoal {
@@ -62,6 +64,24 @@ class SHOAL_EXPORT ReadTransaction {
   [[nodiscard]] absl::StatusOr<Value> get(const Dict& dict, const Key& key);
   [[nodiscard]] absl::StatusOr<bool> contains(const Dict& dict, const Key& key);
 
+  template <class K, class V>
+  [[nodiscard]] absl::StatusOr<V> get(const TypedDict<K, V>& dict,
+                                      const std::type_identity_t<K>& key) {
+    V value;
+    absl::Status status =
+        get_typed(dict.held(), bytes_of(key), std::as_writable_bytes(std::span(&value, 1)));
+    if (!status.ok()) return status;
+    return value;
+  }
+  template <class K, class V>
+  [[nodiscard]] absl::StatusOr<bool> contains(const TypedDict<K, V>& dict,
+                                              const std::type_identity_t<K>& key) {
+    absl::StatusOr<V> value = get(dict, key);
+    if (absl::IsNotFound(value.status())) return false;
+    if (!value.ok()) return value.status();
+    return true;
+  }
+
   // OUT_OF_RANGE. Negative: from the end.
   [[nodiscard]] absl::StatusOr<Value> get(const List& list, std::ptrdiff_t index);
   [[nodiscard]] absl::StatusOr<std::size_t> size(const List& list);
@@ -79,6 +99,12 @@ class SHOAL_EXPORT ReadTransaction {
 
   explicit ReadTransaction(std::shared_ptr<internal::Session> session);
 
+  template <class T>
+  static std::span<const std::byte> bytes_of(const T& object) {
+    return std::as_bytes(std::span(&object, 1));
+  }
+  absl::Status get_typed(const std::shared_ptr<internal::Reference>& dict,
+                         std::span<const std::byte> key, std::span<std::byte> value);
   // Where the element is. OUT_OF_RANGE.
   absl::StatusOr<std::size_t> position(const List& list, std::ptrdiff_t index);
   absl::Status load_bytes(const std::shared_ptr<internal::Reference>& cell,
@@ -97,6 +123,36 @@ class SHOAL_EXPORT Transaction : public ReadTransaction {
   // Dict::increment.
   absl::StatusOr<std::int64_t> increment(const Dict& dict, const Key& key, std::int64_t by = 1);
 
+  template <class K, class V>
+  absl::Status put(const TypedDict<K, V>& dict, const std::type_identity_t<K>& key,
+                   const std::type_identity_t<V>& value) {
+    return put_typed(dict.held(), bytes_of(key), bytes_of(value));
+  }
+  template <class K, class V>
+  absl::Status erase(const TypedDict<K, V>& dict, const std::type_identity_t<K>& key) {
+    absl::StatusOr<V> there = get(dict, key);
+    if (!there.ok()) return there.status();
+    return erase_typed(dict.held(), bytes_of(key));
+  }
+  // Errors as TypedDict::increment.
+  template <class K, class V>
+  absl::StatusOr<V> increment(const TypedDict<K, V>& dict, const std::type_identity_t<K>& key,
+                              std::type_identity_t<V> by = V{1}) requires(std::is_arithmetic_v<V> &&
+                                                                          !std::same_as<V, bool>) {
+    const absl::StatusOr<V> there = get(dict, key);
+    if (!there.ok() && !absl::IsNotFound(there.status())) return there.status();
+    V sum = there.ok() ? *there : V{};
+    if constexpr (std::integral<V>) {
+      if (__builtin_add_overflow(sum, by, &sum)) {
+        return internal::sum_is_too_large(dict.held().get(), bytes_of(key));
+      }
+    } else {
+      sum += by;
+    }
+    if (absl::Status status = put(dict, key, sum); !status.ok()) return status;
+    return sum;
+  }
+
   // OUT_OF_RANGE. What is appended can be set, too.
   absl::Status set(const List& list, std::ptrdiff_t index, const Value& value);
   absl::Status append(const List& list, const Value& value);
@@ -107,6 +163,10 @@ class SHOAL_EXPORT Transaction : public ReadTransaction {
   }
 
  private:
+  absl::Status put_typed(const std::shared_ptr<internal::Reference>& dict,
+                         std::span<const std::byte> key, std::span<const std::byte> value);
+  absl::Status erase_typed(const std::shared_ptr<internal::Reference>& dict,
+                           std::span<const std::byte> key);
   absl::Status store_bytes(const std::shared_ptr<internal::Reference>& cell,
                            std::span<const std::byte> value);
 

@@ -1,5 +1,5 @@
 // A dict whose keys all have one type, and whose values have one: like Dict, but nothing is
-// encoded, and no call allocates memory of the process but those that return a vector.
+// encoded, and no call allocates memory of the process but update() and those that return a vector.
 //
 //   struct Quote { double bid, ask; std::int64_t at; };
 //   SHOAL_TYPE(Quote, "market.quote", 1);
@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "shoal/arena_object.h"
 #include "shoal/dict.h"
@@ -74,6 +76,14 @@ SHOAL_EXPORT absl::Status typed_entries(
     const Reference* reference, std::size_t key_bytes, std::size_t value_bytes,
     absl::FunctionRef<void(const std::byte* key, const std::byte* value)> add);
 SHOAL_EXPORT absl::Status sum_is_too_large(const Reference* reference, KeyBytes key);
+// Puts `count` entries in one step; `entry(i)` gives the bytes of one, which stay there.
+SHOAL_EXPORT absl::Status typed_update(
+    const std::shared_ptr<Reference>& reference, std::size_t count,
+    absl::FunctionRef<std::pair<KeyBytes, std::span<const std::byte>>(std::size_t)> entry);
+// `seen` null: the key was not there. `now` is room for a value.
+SHOAL_EXPORT absl::Status typed_watch(const std::shared_ptr<Reference>& reference, KeyBytes key,
+                                      const std::byte* seen, std::span<std::byte> now,
+                                      absl::Duration timeout);
 
 }  // namespace internal
 
@@ -155,7 +165,38 @@ class TypedDict : public internal::ArenaKind<TypedDict<K, V>> {
   absl::StatusOr<V> increment(const K& key, V by = V{1}) const
       requires(std::is_arithmetic_v<V> && !std::same_as<V, bool>);
 
+  // Puts all of them in one step. Allocates memory of the process.
+  absl::Status update(std::span<const Entry> entries) const {
+    return internal::typed_update(this->reference_, entries.size(), [&](std::size_t i) {
+      return std::pair(internal::KeyBytes(bytes_of(entries[i].key)),
+                       std::span<const std::byte>(bytes_of(entries[i].value)));
+    });
+  }
+  absl::Status update(std::initializer_list<Entry> entries) const {
+    return update(std::span(entries.begin(), entries.size()));
+  }
+
   absl::Status clear() const { return internal::clear_dict(reference()); }
+
+  // ---- waiting; blocking, deadlines and poll_fd() as dict.h says ----
+
+  // Until the key has another value than `seen`; nullopt: until it is there.
+  [[nodiscard]] absl::Status watch(const K& key, const std::optional<V>& seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const {
+    V now;
+    return internal::typed_watch(this->reference_, bytes_of(key),
+                                 seen ? reinterpret_cast<const std::byte*>(&*seen) : nullptr,
+                                 bytes_of(now), timeout);
+  }
+  // Raised by every change.
+  [[nodiscard]] absl::StatusOr<std::uint64_t> changes() const {
+    return internal::dict_changes(this->reference_);
+  }
+  // Until changes() is not `seen`.
+  [[nodiscard]] absl::Status watch(std::uint64_t seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const {
+    return internal::watch_dict(this->reference_, seen, timeout);
+  }
 
   // ---- seeing ----
 

@@ -38,6 +38,7 @@ inline long allocations = 0;
 namespace shoal::e2e {
 
 inline constexpr int kTimes = 1'000'000;
+inline constexpr int kWarmUps = 16;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kInstrumented = true;  // the sanitizer makes system calls of its own
@@ -47,12 +48,15 @@ inline constexpr bool kInstrumented = false;
 
 enum Outcome : int { kDone = 0, kWrong = 1, kAllocated = 2, kNoFilter = 3 };
 
-// Runs `operation` in a child under the filter; it has been run once before, so that it is warm.
+// Runs `operation` in a child under the filter; it has been run a few times before, so that it is
+// warm.
 inline pid_t run_alone(absl::FunctionRef<bool(int)> operation) {
   const pid_t child = ::fork();
   if (child != 0) return child;
-  // The child's first operation opens its session: the manager still runs then.
-  int outcome = operation(0) ? kDone : kWrong;
+  // The child's first operation opens its session, and some more take what memory the objects need
+  // to change in place: the manager still runs then.
+  int outcome = kDone;
+  for (int i = 0; i < kWarmUps && outcome == kDone; ++i) outcome = operation(i) ? kDone : kWrong;
   ::kill(::getpid(), SIGSTOP);
   // Strict mode: read, write, sigreturn and exit; anything else is SIGKILL, and a look at the
   // clock, which may be no system call, SIGSEGV.

@@ -97,6 +97,7 @@ TEST_F(Dicts, AreReadButNotWrittenThroughReadOnlyProxies) {
   const Dict dict = made<Dict>("it");
   ASSERT_TRUE(dict.put("a", 1).ok());
   const Dict reader = test::must(client_.open<Dict>("it", {.access = Access::kReadOnly}));
+  EXPECT_EQ(code(reader.update({{"key", 1}})), "PERMISSION_DENIED");
   EXPECT_EQ(test::must(reader.get("a")), Value(1));
   EXPECT_EQ(test::must(reader.items()).size(), 1U);
   EXPECT_EQ(reader.put("a", 2).code(), absl::StatusCode::kPermissionDenied);

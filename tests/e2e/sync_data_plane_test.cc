@@ -272,23 +272,90 @@ TEST_F(SyncDataPlane, ListElements) {
             kDone);
 }
 
+TEST_F(SyncDataPlane, DictPutAndGet) {
+  const Dict dict = made<Dict>();
+  const std::string text(100, 'x');
+  const std::string_view key = "a key of thirty characters, long";
+  std::array<std::byte, 200> bytes;
+  EXPECT_EQ(outcome_of([&](int i) {
+              return dict.put(i % 7, i).ok() && *dict.get_as<std::int64_t>(i % 7) == i &&
+                     dict.put(key, 0.5 * i).ok() && *dict.get_as<double>(key) == 0.5 * i &&
+                     dict.put("number", Value(i)).ok() && dict.get("number").ok() &&
+                     dict.put_text("text", text).ok() && *dict.get_into("text", bytes) == 100 &&
+                     dict.put_bytes("bytes", bytes).ok() &&
+                     **dict.find_into("bytes", bytes) == bytes.size() &&
+                     !*dict.find_into("none", bytes) && *dict.contains(key) &&
+                     !*dict.contains("none") && dict.size().ok();
+            }),
+            kDone);
+}
+
+TEST_F(SyncDataPlane, DictChanges) {
+  const Dict dict = made<Dict>();
+  ASSERT_TRUE(dict.put("count", 0).ok() && dict.put("real", 0.0).ok());
+  EXPECT_EQ(
+      outcome_of([&](int i) {
+        std::size_t seen = 0;
+        return dict.increment("count").ok() && dict.increment("real", 0.5).ok() &&
+               dict.put("it", i).ok() && dict.compare_and_swap("it", i, i + 1).ok() &&
+               *dict.get_or_insert("it", 0) == Value(i + 1) &&
+               dict.visit("it",
+                          [&](ValueKind, std::span<const std::byte> bytes) { seen = bytes.size(); })
+                   .ok() &&
+               seen == 8 && *dict.pop("it") == Value(i + 1) && dict.put("it", 1).ok() &&
+               dict.erase("it").ok() && dict.changes().ok();
+      }),
+      kDone);
+}
+
+TEST_F(SyncDataPlane, TypedDictOfRecords) {
+  const auto dict = made<TypedDict<std::uint64_t, Record>>();
+  const auto counts = made<TypedDict<std::uint64_t, std::int64_t>>();
+  Record record;
+  EXPECT_EQ(outcome_of([&](int i) {
+              record.numbers[9] = i;
+              const auto key = static_cast<std::uint64_t>(i % 10);
+              Record found;
+              return dict.put(key, record).ok() && dict.get(key)->numbers[9] == i &&
+                     *dict.find(key, found) && found.numbers[9] == i && *dict.contains(key) &&
+                     dict.compare_and_swap(key, record, record).ok() &&
+                     dict.get_or_insert(key, record).ok() && dict.pop(key).ok() &&
+                     counts.increment(key).ok() && dict.size().ok();
+            }),
+            kDone);
+}
+
+TEST_F(SyncDataPlane, NamespaceAttributes) {
+  const auto names = made<Namespace>();
+  EXPECT_EQ(outcome_of([&](int i) {
+              return names.set("count", i).ok() && *names.get("count") == Value(i);
+            }),
+            kDone);
+}
+
 // What a reader may do, it does without a system call, too.
 TEST_F(SyncDataPlane, ThroughAReadOnlyAttachment) {
   const Event event = *client_.create<Event>("event");
   const Cell<long> cell = *client_.create<Cell<long>>("cell", {.initial = 5});
   const Cell<Record> record = *client_.create<Cell<Record>>("record");
   const Array<long> array = *client_.create<Array<long>>("array", {.size = 10});
-  ASSERT_TRUE(event.set().ok());
+  const Dict dict = *client_.create<Dict>("dict");
+  const List list = *client_.create<List>("list");
+  ASSERT_TRUE(event.set().ok() && dict.put("key", 5).ok() && list.append(5).ok());
   const Client reader = *manager_.connect();
   const OpenOptions only = {.access = Access::kReadOnly};
   const Event seen_event = *reader.open<Event>("event", only);
   const Cell<long> seen_cell = *reader.open<Cell<long>>("cell", only);
   const Cell<Record> seen_record = *reader.open<Cell<Record>>("record", only);
   const Array<long> seen_array = *reader.open<Array<long>>("array", only);
+  const Dict seen_dict = *reader.open<Dict>("dict", only);
+  const List seen_list = *reader.open<List>("list", only);
   EXPECT_EQ(outcome_of([&](int) {
               return seen_event.is_set() && seen_event.wait(kSecond).ok() &&
                      *seen_cell.load() == 5 && seen_cell.wait(4, kSecond).ok() &&
-                     seen_record.load().ok() && *seen_array.get(2) == 0;
+                     seen_record.load().ok() && *seen_array.get(2) == 0 &&
+                     *seen_dict.get_as<std::int64_t>("key") == 5 &&
+                     *seen_list.get_as<std::int64_t>(0) == 5;
             }),
             kDone);
 }

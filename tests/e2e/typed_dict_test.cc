@@ -106,6 +106,98 @@ TEST_F(TypedDicts, ChangeAtomically) {
   EXPECT_EQ(must(real.increment(1, 0.5F)), 0.5F);
 }
 
+TEST_F(TypedDicts, ChangeSeveralKeysInOneStep) {
+  const auto counts = made<Counts>("it");
+  const auto quotes = made<Quotes>("quotes");
+  must(counts.update({{5, 50}, {3, 30}, {5, 51}}));
+  EXPECT_EQ(must(counts.keys()), (std::vector<std::int32_t>{5, 3}));
+  EXPECT_EQ(must(counts.get(5)), 51);
+  must(client_.transact([&](Transaction& t) -> absl::Status {
+    EXPECT_EQ(must(t.get(counts, 5)), 51);
+    EXPECT_FALSE(must(t.contains(counts, 7)));
+    EXPECT_EQ(code(t.get(counts, 7)), "NOT_FOUND");
+    EXPECT_EQ(code(t.erase(counts, 7)), "NOT_FOUND");
+    EXPECT_EQ(must(t.increment(counts, 7, 70)), 70);
+    EXPECT_EQ(must(t.increment(counts, 7)), 71) << "of its own change";
+    must(t.put(quotes, symbol(1), {.bid = 1, .ask = 2, .at = 3}));
+    EXPECT_EQ(must(t.get(quotes, symbol(1))).ask, 2);
+    must(t.erase(counts, 3));
+    EXPECT_FALSE(must(t.contains(counts, 3)));
+    EXPECT_EQ(code(counts.get(7)), "NOT_FOUND") << "nothing is seen yet";
+    return t.put(counts, 5, 52);
+  }));
+  EXPECT_EQ(must(counts.get(7)), 71);
+  EXPECT_EQ(must(counts.get(5)), 52);
+  EXPECT_EQ(must(quotes.get(symbol(1))).at, 3);
+  EXPECT_EQ(code(counts.get(3)), "NOT_FOUND");
+  const absl::Status refused = client_.transact([&](Transaction& t) -> absl::Status {
+    must(t.put(counts, 5, 99));
+    must(t.put(counts, 8, std::numeric_limits<std::int64_t>::max()));
+    return t.increment(counts, 8).status();
+  });
+  EXPECT_EQ(code(refused), "OUT_OF_RANGE");
+  EXPECT_EQ(must(counts.get(5)), 52);
+  EXPECT_TRUE(counts.verify().ok());
+  must(client_.read_transaction([&](ReadTransaction& t) -> absl::Status {
+    EXPECT_EQ(must(t.get(counts, 5)), 52);
+    return t.get(quotes, symbol(1)).status();
+  }));
+
+  const auto seen = opened<Counts>("it", {.access = Access::kReadOnly});
+  EXPECT_EQ(code(seen.update({{1, 1}})), "PERMISSION_DENIED");
+  const Client another = manager_.client();
+  EXPECT_EQ(code(another.transact([&](Transaction& t) { return t.put(counts, 1, 1); })),
+            "INVALID_ARGUMENT");
+}
+
+// A sum that other processes keep, one key giving to another.
+TEST_F(TypedDicts, TakeTurnsInTransactions) {
+  const auto counts = made<Counts>("it");
+  must(counts.update({{0, 100}, {1, 100}, {2, 100}}));
+  std::vector<Child> children;
+  for (int n = 0; n < 3; ++n) {
+    children.emplace_back([this, n](Channel&) {
+      const Client client = manager_.client();
+      const auto mine = must(client.open<Counts>("it"));
+      for (int i = 0; i < 500; ++i) {
+        must(client.transact([&](Transaction& t) -> absl::Status {
+          const auto taken = t.increment(mine, (n + i) % 3, -1);
+          if (!taken.ok()) return taken.status();
+          return t.increment(mine, (n + i + 1) % 3, 1).status();
+        }));
+      }
+      return std::string("done");
+    });
+  }
+  for (Child& child : children) EXPECT_EQ(child.result(), "done");
+  std::int64_t sum = 0;
+  for (const std::int64_t value : must(counts.values())) sum += value;
+  EXPECT_EQ(sum, 300);
+}
+
+TEST_F(TypedDicts, AreWatched) {
+  const auto counts = made<Counts>("it");
+  must(counts.put(1, 10));
+  EXPECT_EQ(code(counts.watch(1, 10, absl::ZeroDuration())), "DEADLINE_EXCEEDED");
+  EXPECT_EQ(code(counts.watch(2, std::nullopt, absl::ZeroDuration())), "DEADLINE_EXCEEDED");
+  must(counts.watch(1, 9, absl::ZeroDuration()));
+  must(counts.watch(1, std::nullopt, absl::ZeroDuration()));
+  const std::uint64_t changes = must(counts.changes());
+  EXPECT_EQ(code(counts.watch(changes, absl::ZeroDuration())), "DEADLINE_EXCEEDED");
+  Child waiter([this](Channel& parent) {
+    const Client client = manager_.client();
+    const auto mine = must(client.open<Counts>("it"));
+    parent.say("ready");
+    must(mine.watch(1, 10, kLong));
+    return std::to_string(must(mine.get(1)));
+  });
+  EXPECT_EQ(waiter.hear(), "ready");
+  must(counts.put(2, 5));
+  must(counts.put(1, 11));
+  EXPECT_EQ(waiter.result(), "11");
+  EXPECT_GT(must(counts.changes()), changes);
+}
+
 TEST_F(TypedDicts, HoldValuesOfAnySize) {
   using Large = std::array<std::uint64_t, 1000>;
   const auto dict = made<TypedDict<std::uint8_t, Large>>("it");

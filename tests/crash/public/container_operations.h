@@ -122,6 +122,37 @@ Case<T> container_case(const std::string& name, const std::string& method,
 
 // ---- the calls ----
 
+// Being told of a change: one is killed in it, or in telling, while another sleeps. `is_old`: the
+// key still has the value 1, which `change` replaces by 2.
+template <class D>
+void add_being_told(std::vector<PublicOperation>& all, const std::string& kind,
+                    std::function<void(const D&)> change,
+                    std::function<absl::Status(const D&, int, absl::Duration)> watch,
+                    std::function<bool(const D&)> is_old) {
+  Case<D> waiting;
+  waiting.before = [](const D& dict) { fill(dict); };
+  waiting.warm_up = [=](const D& dict) {
+    fill(dict);
+    change(dict);
+    (void)watch(dict, 2, absl::Milliseconds(1));
+  };
+  waiting.sleepers = {[=](const D& dict) { return text_of(watch(dict, 1, 2 * kPatience)); }};
+  waiting.help = [=](const D& dict, const AtDeath&) {
+    if (is_old(dict)) change(dict);
+  };
+  waiting.go_on = [=](const D& dict, const AtDeath&) { return before_or_after<D>(dict, change); };
+  Case<D> telling = waiting;
+  telling.name = kind + " put, one asleep in watch";
+  telling.methods = {kind + "::put"};
+  telling.call = change;
+  all.push_back(operation_of<D>(std::move(telling)));
+  waiting.name = kind + " watch, another asleep";
+  waiting.methods = {kind + "::watch"};
+  waiting.call = [=](const D& dict) { (void)watch(dict, 1, 2 * kPatience); };
+  waiting.unblock = change;
+  all.push_back(operation_of<D>(std::move(waiting)));
+}
+
 inline void add_dict_operations(std::vector<PublicOperation>& all) {
   const auto add = [&](const std::string& method, const std::string& what,
                        std::function<void(const Dict&)> call) {
@@ -148,32 +179,12 @@ inline void add_dict_operations(std::vector<PublicOperation>& all) {
   add("clear", "", [](const Dict& dict) { (void)dict.clear(); });
   add("update", "", [](const Dict& dict) { (void)dict.update({{"a", 2}, {"n", "x"}}); });
 
-  // Being told of a change.
-  const auto change = [](const Dict& dict) { (void)dict.put("a", 2); };
-  Case<Dict> waiting;
-  waiting.before = [](const Dict& dict) { fill(dict); };
-  waiting.warm_up = [](const Dict& dict) {
-    fill(dict);
-    (void)dict.put("a", 2);
-    (void)dict.watch("a", 2, absl::Milliseconds(1));
-  };
-  waiting.sleepers = {[](const Dict& dict) { return text_of(dict.watch("a", 1, 2 * kPatience)); }};
-  waiting.help = [change](const Dict& dict, const AtDeath&) {
-    if (dict.get("a").value() == Value(1)) change(dict);
-  };
-  waiting.go_on = [change](const Dict& dict, const AtDeath&) {
-    return before_or_after<Dict>(dict, change);
-  };
-  Case<Dict> telling = waiting;
-  telling.name = "Dict put, one asleep in watch";
-  telling.methods = {"Dict::put"};
-  telling.call = change;
-  all.push_back(operation_of<Dict>(std::move(telling)));
-  waiting.name = "Dict watch, another asleep";
-  waiting.methods = {"Dict::watch"};
-  waiting.call = [](const Dict& dict) { (void)dict.watch("a", 1, 2 * kPatience); };
-  waiting.unblock = change;
-  all.push_back(operation_of<Dict>(std::move(waiting)));
+  add_being_told<Dict>(
+      all, "Dict", [](const Dict& dict) { (void)dict.put("a", 2); },
+      [](const Dict& dict, int value, absl::Duration timeout) {
+        return dict.watch("a", value, timeout);
+      },
+      [](const Dict& dict) { return dict.get("a").value() == Value(1); });
 }
 
 inline void add_list_container_operations(std::vector<PublicOperation>& all) {
@@ -222,11 +233,20 @@ inline void add_typed_dict_operations(std::vector<PublicOperation>& all) {
   word("compare_and_swap",
        [](const WordDict& dict) { (void)dict.compare_and_swap(symbol('b'), 1, 7); });
   word("get_or_insert", [](const WordDict& dict) { (void)dict.get_or_insert(symbol('n'), 7); });
+  word("update", [](const WordDict& dict) {
+    (void)dict.update({{symbol('a'), 7}, {symbol('n'), 8}});
+  });
   large("put", [](const LargeDict& dict) { (void)dict.put(1, large_of(7)); });
   large("erase", [](const LargeDict& dict) { (void)dict.erase(1); });
   large("pop", [](const LargeDict& dict) { (void)dict.pop(1); });
   large("pop_item", [](const LargeDict& dict) { (void)dict.pop_item(); });
   large("clear", [](const LargeDict& dict) { (void)dict.clear(); });
+  add_being_told<WordDict>(
+      all, "TypedDict", [](const WordDict& dict) { (void)dict.put(symbol('b'), 2); },
+      [](const WordDict& dict, int value, absl::Duration timeout) {
+        return dict.watch(symbol('b'), value, timeout);
+      },
+      [](const WordDict& dict) { return *dict.get(symbol('b')) == 1; });
 }
 
 inline void add_namespace_operations(std::vector<PublicOperation>& all) {

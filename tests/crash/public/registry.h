@@ -12,7 +12,7 @@ namespace shoal::test {
 struct Methods {
   std::set<std::string> changing;
   std::set<std::string> looking;  // change nothing in shared memory
-  // Calls of the manager, whose transactions are killed elsewhere: tests/stress and tests/torture.
+  // Calls of the manager, whose transactions are killed elsewhere: tests/torture.
   std::set<std::string> of_the_manager;
 };
 
@@ -54,8 +54,8 @@ inline const std::map<std::string, Methods>& registry() {
         {}}},
       {"TypedDict",
        {{"put", "erase", "get_or_insert", "pop", "pop_item", "compare_and_swap", "increment",
-         "clear"},
-        {"get", "find", "contains", "size", "keys", "values", "items", "verify"},
+         "clear", "update", "watch"},
+        {"get", "find", "contains", "size", "keys", "values", "items", "changes", "verify"},
         {}}},
       {"Namespace", {{"set", "erase"}, {"get", "has", "names", "items", "verify"}, {"close"}}},
       {"List",
