@@ -370,13 +370,18 @@ absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
   }
   const std::string_view bytes(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
   CopiedValue now;
-  return internal::wait_for_dict(reference_, timeout, [&](const ArenaReference& object) {
-    const Result result =
-        read_dict(object, key, [&](const StoredValue& value) { now.take(value); });
-    if (result == Result::kAbsent) return seen.has_value();
-    if (result != Result::kDone) return false;
-    return !seen || now.kind() != encoded.stored.kind || now.bytes() != bytes;
-  });
+  bool damaged = false;
+  absl::Status status =
+      internal::wait_for_dict(reference_, timeout, [&](const ArenaReference& object) {
+        const Result result =
+            read_dict(object, key, [&](const StoredValue& value) { now.take(value); });
+        if (result == Result::kAbsent) return seen.has_value();
+        if (result == Result::kTimedOut) return false;
+        damaged = result != Result::kDone;
+        return damaged || !seen || now.kind() != encoded.stored.kind || now.bytes() != bytes;
+      });
+  if (!status.ok() || !damaged) return status;
+  return internal::failure(Result::kDamaged, *object_of(reference_));
 }
 
 absl::StatusOr<std::uint64_t> Dict::changes() const { return internal::dict_changes(reference_); }

@@ -19,6 +19,7 @@ absl::Status ReadTransaction::get_typed(const std::shared_ptr<internal::Referenc
   const absl::StatusOr<const ArenaReference*> object = state_->join(dict);
   if (!object.ok()) return object.status();
   const auto copy = [&](std::uint8_t kind, std::string_view bytes) {
+    if (value.empty()) return absl::OkStatus();
     if (kind != AnyKey::kTyped || bytes.size() != value.size()) {
       return internal::failure(Result::kDamaged, **object);
     }
@@ -48,9 +49,9 @@ absl::Status Transaction::put_typed(const std::shared_ptr<internal::Reference>& 
   return absl::OkStatus();
 }
 
-// Of a key that is there.
 absl::Status Transaction::erase_typed(const std::shared_ptr<internal::Reference>& dict,
                                       std::span<const std::byte> key) {
+  if (absl::Status status = get_typed(dict, key, {}); !status.ok()) return status;
   const ArenaReference& object = *internal::object_of(dict);
   if (object.access == Access::kReadOnly) return internal::is_read_only(object);
   state_->write(dict, AnyKey(key)).take_away();

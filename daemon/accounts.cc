@@ -59,9 +59,10 @@ void Accounts::change_use(Index arena, Change change) {
 absl::Status Accounts::charge_object(Index arena, uid_t uid, std::uint64_t bytes, Home home) {
   const ArenaRecord& record = catalog_.arenas[arena];
   const ArenaUse use = this->arena(arena);
-  // What lies in the arena's own memory may be taken already.
+  // A small block finds its place in a chunk that is taken already, perhaps.
   const std::uint64_t in_arena = block_bytes(bytes, home);
-  const std::uint64_t more = bytes - in_arena + left(in_arena, use.container_bytes());
+  const bool shares = in_arena < memory::kChunkBytes;
+  const std::uint64_t more = bytes - (shares ? std::min(in_arena, use.container_bytes()) : 0);
   const std::uint64_t in_containers = use.container_bytes();
   if (use.objects >= protocol::kObjectsPerArenaMax) {
     return error(absl::StatusCode::kResourceExhausted, "arena \"", record.name.view(), "\" has ",
@@ -111,6 +112,12 @@ void Accounts::release_object(Index arena, uid_t uid, std::uint64_t bytes, Home 
     --segments_;
   }
   forget_if_idle(uid);
+}
+
+void Accounts::shrink_object(Index arena, uid_t uid, std::uint64_t bytes) {
+  committed_bytes_ -= bytes;
+  change_use(arena, [bytes](ArenaUse& use) { use.committed_bytes -= bytes; });
+  users_[uid].committed_bytes -= bytes;
 }
 
 void Accounts::see_taken(Index arena, std::uint64_t bytes) {

@@ -49,6 +49,8 @@ class Accounts {
   absl::Status charge_object(Index arena, uid_t uid, std::uint64_t bytes,
                              Home home = Home::kSegment);
   void release_object(Index arena, uid_t uid, std::uint64_t bytes, Home home = Home::kSegment);
+  // A segment that was charged takes so much less.
+  void shrink_object(Index arena, uid_t uid, std::uint64_t bytes);
   // So much of the arena's own memory is taken now.
   void see_taken(Index arena, std::uint64_t bytes);
   void add_session(Index arena, uid_t uid);

@@ -285,7 +285,9 @@ void ArenaMemories::see(Index arena) {
 void ArenaMemories::settle(Index arena) {
   see(arena);
   ArenaMemory* const memory = find(arena);
-  if (memory != nullptr) memory->set_quota(accounts_.room_in_arena(arena));
+  if (memory == nullptr) return;
+  // Not below what is taken: a little beyond the quota is always left to who takes away.
+  memory->set_quota(std::max(accounts_.room_in_arena(arena), accounts_.arena(arena).taken_bytes));
 }
 
 // What one may take depends on what all have taken.

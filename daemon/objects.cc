@@ -146,10 +146,9 @@ absl::StatusOr<Index> Objects::create_segment(const New& object) {
     return error(absl::StatusCode::kResourceExhausted, "the table of objects is full");
   }
   if (segment->map_size() < bytes) {
-    // Huge pages were refused; ordinary ones take less, so this charge cannot fail.
-    accounts_.release_object(object.arena, uid, bytes);
+    // Huge pages were refused, and ordinary ones take less.
+    accounts_.shrink_object(object.arena, uid, bytes - segment->map_size());
     bytes = segment->map_size();
-    (void)accounts_.charge_object(object.arena, uid, bytes);
     memories_.settle(object.arena);
   }
   ObjectRecord& record = catalog_.objects[index];

@@ -268,7 +268,7 @@ class ArenaMemory {
   [[nodiscard]] static unsigned intent_of(const Caller& caller, Place place, std::uint32_t part);
   absl::StatusOr<Intent> begin(Caller& caller, BlockFor block_for, Place place, bool freeing) const;
 
-  [[nodiscard]] std::uint64_t quota_for(std::uint64_t used, bool last_resort) const;
+  [[nodiscard]] std::uint64_t quota_for(bool last_resort) const;
   [[nodiscard]] bool reserve(std::uint32_t chunks, bool last_resort) const;  // of the quota
   // How many are kept for that; none where there are few.
   [[nodiscard]] std::uint32_t kept_chunks() const {

@@ -28,18 +28,16 @@ struct ArenaMemory::Search {
   bool over_quota = false;
 };
 
-// More may be in use than the quota of now.
-std::uint64_t ArenaMemory::quota_for(std::uint64_t used, bool last_resort) const {
+std::uint64_t ArenaMemory::quota_for(bool last_resort) const {
   const std::uint64_t quota = header().quota_chunks.load();
-  if (!last_resort) return quota;
-  const std::uint64_t most = std::max(quota, used);
-  return most > ~std::uint64_t{kept_chunks()} ? most : most + kept_chunks();
+  const std::uint64_t more = last_resort ? kept_chunks() : 0;
+  return quota > ~more ? quota : quota + more;
 }
 
 bool ArenaMemory::reserve(std::uint32_t chunks, bool last_resort) const {
   std::uint64_t used = header().used_chunks.load();
   do {
-    const std::uint64_t quota = quota_for(used, last_resort);
+    const std::uint64_t quota = quota_for(last_resort);
     if (used > quota || chunks > quota - used) return false;
   } while (!header().used_chunks.change(used, used + chunks));
   return true;
@@ -56,7 +54,7 @@ void ArenaMemory::give_back(std::uint64_t chunks) const {
 // is never below the truth.
 bool ArenaMemory::may_have_room(std::uint32_t count, bool last_resort, bool& over_quota) const {
   const std::uint64_t used = header().used_chunks.load();
-  const std::uint64_t quota = quota_for(used, last_resort);
+  const std::uint64_t quota = quota_for(last_resort);
   const std::uint64_t there = geometry_.chunk_count - (last_resort ? 0 : kept_chunks());
   over_quota = used > quota || count > quota - used;
   return !over_quota && used <= there && count <= there - used;

@@ -76,9 +76,9 @@ class SHOAL_EXPORT ReadTransaction {
   template <class K, class V>
   [[nodiscard]] absl::StatusOr<bool> contains(const TypedDict<K, V>& dict,
                                               const std::type_identity_t<K>& key) {
-    absl::StatusOr<V> value = get(dict, key);
-    if (absl::IsNotFound(value.status())) return false;
-    if (!value.ok()) return value.status();
+    absl::Status status = get_typed(dict.held(), bytes_of(key), {});
+    if (absl::IsNotFound(status)) return false;
+    if (!status.ok()) return status;
     return true;
   }
 
@@ -103,6 +103,7 @@ class SHOAL_EXPORT ReadTransaction {
   static std::span<const std::byte> bytes_of(const T& object) {
     return std::as_bytes(std::span(&object, 1));
   }
+  // An empty span: only whether it is there.
   absl::Status get_typed(const std::shared_ptr<internal::Reference>& dict,
                          std::span<const std::byte> key, std::span<std::byte> value);
   // Where the element is. OUT_OF_RANGE.
@@ -130,8 +131,6 @@ class SHOAL_EXPORT Transaction : public ReadTransaction {
   }
   template <class K, class V>
   absl::Status erase(const TypedDict<K, V>& dict, const std::type_identity_t<K>& key) {
-    absl::StatusOr<V> there = get(dict, key);
-    if (!there.ok()) return there.status();
     return erase_typed(dict.held(), bytes_of(key));
   }
   // Errors as TypedDict::increment.

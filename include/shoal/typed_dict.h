@@ -15,7 +15,7 @@
 // other types gets FAILED_PRECONDITION.
 //
 // Atomicity, order, memory, cost, death of a writer, errors: as dict.h says. A value of 8 bytes is
-// replaced in its place, by one store. compare_and_swap compares bytes, padding too.
+// replaced in its place, by one store. compare_and_swap and watch compare bytes, padding too.
 // Ownership, thread and fork safety: arena_object.h.
 #pragma once
 
@@ -80,9 +80,9 @@ SHOAL_EXPORT absl::Status sum_is_too_large(const Reference* reference, KeyBytes 
 SHOAL_EXPORT absl::Status typed_update(
     const std::shared_ptr<Reference>& reference, std::size_t count,
     absl::FunctionRef<std::pair<KeyBytes, std::span<const std::byte>>(std::size_t)> entry);
-// `seen` null: the key was not there. `now` is room for a value.
+// `seen` null: the key was not there. `bytes` has a value.
 SHOAL_EXPORT absl::Status typed_watch(const std::shared_ptr<Reference>& reference, KeyBytes key,
-                                      const std::byte* seen, std::span<std::byte> now,
+                                      const std::byte* seen, std::size_t bytes,
                                       absl::Duration timeout);
 
 }  // namespace internal
@@ -180,13 +180,12 @@ class TypedDict : public internal::ArenaKind<TypedDict<K, V>> {
 
   // ---- waiting; blocking, deadlines and poll_fd() as dict.h says ----
 
-  // Until the key has another value than `seen`; nullopt: until it is there.
+  // Until the key has another value than `seen`; std::nullopt: until it is there.
   [[nodiscard]] absl::Status watch(const K& key, const std::optional<V>& seen,
                                    absl::Duration timeout = absl::InfiniteDuration()) const {
-    V now;
     return internal::typed_watch(this->reference_, bytes_of(key),
                                  seen ? reinterpret_cast<const std::byte*>(&*seen) : nullptr,
-                                 bytes_of(now), timeout);
+                                 sizeof(V), timeout);
   }
   // Raised by every change.
   [[nodiscard]] absl::StatusOr<std::uint64_t> changes() const {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Adds what one run of a fuzzer says of itself to a campaign's file.
 
-usage: campaign.py FILE COMMIT SEED NAME LOG
+usage: campaign.py FILE COMMIT SEED NAME SECONDS LOG
 """
 import json
 import pathlib
@@ -15,13 +15,13 @@ def number(pattern, text):
 
 
 def main():
-    path, commit, seed, name, log = sys.argv[1:]
+    path, commit, seed, name, seconds, log = sys.argv[1:]
     text = pathlib.Path(log).read_text(errors="replace")
     run = {
         "executions": number(r"stat::number_of_executed_units:\s+(\d+)", text),
-        "seconds": number(r"Done \d+ runs in (\d+) second", text),
+        "seconds": int(seconds),
         "coverage": number(r"cov: (\d+)", text),
-        "findings": len(re.findall(r"Test unit written to", text)),
+        "findings": len(re.findall(r"Test unit written to (?!\S*slow-unit)", text)),
     }
     file = pathlib.Path(path)
     campaign = json.loads(file.read_text()) if file.exists() else {"version": 1, "campaign": "fuzz", "runs": []}
