@@ -626,15 +626,13 @@ template <typename Use, typename Words>
   const std::uint64_t version = load_word(block.at + offset + 16);
   Entry entry;
   StoredValue value;
-  Result result = Result::kDone;
-  if (!open_entry(block, offset, entry)) [[unlikely]] {
-    result = Result::kDamaged;
-  } else if (!has_key(entry, key)) {
-    return Result::kAbsent;
-  } else if (!open_value(entry, value)) [[unlikely]] {
-    result = Result::kDamaged;
-  } else {
-    use(static_cast<const StoredValue&>(value));
+  Result result = Result::kDamaged;
+  if (open_entry(block, offset, entry)) [[likely]] {
+    if (!has_key(entry, key)) return Result::kAbsent;
+    if (open_value(entry, value)) [[likely]] {
+      use(static_cast<const StoredValue&>(value));
+      result = Result::kDone;
+    }
   }
   fence_loads();
   const bool stood = words.slot(slot) == seen && (version & 1) == 0 &&

@@ -27,7 +27,7 @@ std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U)
                                                       std::uint64_t hash) const {
   const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
   __builtin_prefetch(arena_ + root.block +
-                     (bucket_bits(hash) & (root.buckets() - 1)) * kBucketBytes);
+                     std::size_t{bucket_bits(hash) & (root.buckets() - 1)} * kBucketBytes);
 }
 
 // Where the next value of the key will be written.

@@ -157,7 +157,7 @@ static_assert(std::is_standard_layout_v<ListLeaf> && sizeof(ListLeaf) == 16);
 
 inline constexpr std::uint32_t kLeafElements = 2046;
 inline constexpr std::uint32_t kLeafBytesMax = std::uint32_t{16} << 20;
-static_assert(sizeof(ListLeaf) + kLeafElements * 8 == cell_bytes(kCellSizes - 1));
+static_assert(sizeof(ListLeaf) + std::uint64_t{kLeafElements} * 8 == cell_bytes(kCellSizes - 1));
 
 constexpr std::uint64_t leaves_for(std::uint64_t count) {
   return (count + kLeafElements - 1) / kLeafElements;

@@ -222,8 +222,8 @@ absl::StatusOr<T> Cell<T>::load() const {
     if (!place_.is_at(id)) [[unlikely]]
       return refusal();
     using Word = typename internal::WordOf<sizeof(T)>::Type;
-    auto* const value = reinterpret_cast<Word*>(reinterpret_cast<std::uintptr_t>(id) +
-                                                internal::Place::kValueBehindId);
+    auto* const bytes = reinterpret_cast<std::byte*>(const_cast<std::uint64_t*>(id));
+    auto* const value = reinterpret_cast<Word*>(bytes + internal::Place::kValueBehindId);
     return std::bit_cast<T>(std::atomic_ref<Word>(*value).load());
   } else {
     T value;

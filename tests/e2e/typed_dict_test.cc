@@ -62,7 +62,7 @@ TEST_F(TypedDicts, GiveBackWhatWasPut) {
 
 TEST_F(TypedDicts, ListWhatTheyHoldInOrder) {
   const auto counts = made<Counts>("it");
-  for (const int key : {5, 3, 9}) must(counts.put(key, key * 10));
+  for (const int key : {5, 3, 9}) must(counts.put(key, std::int64_t{key} * 10));
   must(counts.put(5, 1));
   EXPECT_THAT(must(counts.keys()), ElementsAre(5, 3, 9));
   EXPECT_THAT(must(counts.values()), ElementsAre(1, 30, 90));
@@ -156,6 +156,7 @@ TEST_F(TypedDicts, TakeTurnsInTransactions) {
   const auto counts = made<Counts>("it");
   must(counts.update({{0, 100}, {1, 100}, {2, 100}}));
   std::vector<Child> children;
+  children.reserve(3);
   for (int n = 0; n < 3; ++n) {
     children.emplace_back([this, n](Channel&) {
       const Client client = manager_.client();

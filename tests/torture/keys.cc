@@ -278,7 +278,7 @@ class Keys : public ContainerPart {
     const bool right = worker.below(4) != 0;
     const std::uint64_t expected = right ? before : before + 1;
     do_it(worker, Op::kDictSwap, {change(key, right ? after : before)}, [&] {
-      const absl::Status status =
+      absl::Status status =
           here.compare_and_swap(name_of(worker.seat(), key), value(expected), value(after));
       if (right) return status;
       return absl::IsAborted(status) ? absl::OkStatus() : absl::InternalError("a wrong value");
@@ -363,6 +363,7 @@ class Keys : public ContainerPart {
     }
     if (!transacts) {
       std::vector<DictEntry> entries;
+      entries.reserve(changes.size());
       for (const auto& [key, code] : changes) {
         entries.push_back({name_of(worker.seat(), key), value_of(worker.seat(), key, code)});
       }
@@ -373,8 +374,7 @@ class Keys : public ContainerPart {
         for (const auto& [key, code] : changes) {
           const Dict& here = dict(worker.seat(), key);
           const std::string name = name_of(worker.seat(), key);
-          const absl::Status status = code == 0
-                                          ? t.erase(here, name)
+          absl::Status status = code == 0 ? t.erase(here, name)
                                           : t.put(here, name, value_of(worker.seat(), key, code));
           if (!status.ok()) return status;
         }

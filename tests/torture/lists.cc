@@ -294,6 +294,7 @@ class Lists : public ContainerPart {
   }
   static bool all_differ(const std::vector<Value>& values) {
     std::vector<std::int64_t> numbers;
+    numbers.reserve(values.size());
     for (const Value& value : values) numbers.push_back(value.is_int() ? *value.as_int() : 0);
     std::sort(numbers.begin(), numbers.end());
     return std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end() &&

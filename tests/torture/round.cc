@@ -48,8 +48,7 @@ std::unique_ptr<Scenario> scenario_of(About about, std::uint64_t seed, const Cli
 class Round {
  public:
   Round(const Client& client, const Admin& admin, Board& board, const RoundPlan& plan, Tally& tally)
-      : client_(client),
-        admin_(admin),
+      : admin_(admin),
         board_(board),
         plan_(plan),
         tally_(tally),
@@ -226,7 +225,6 @@ class Round {
     return text;
   }
 
-  const Client& client_;
   const Admin& admin_;
   Board& board_;
   const RoundPlan& plan_;

@@ -119,7 +119,9 @@ TEST(Registry, HasAnOperationForEveryMethodThatChangesSomething) {
   }
   std::set<std::string> changing;
   for (const auto& [name, methods] : registry()) {
-    for (const std::string& method : methods.changing) changing.insert(name + "::" + method);
+    for (const std::string& method : methods.changing) {
+      changing.insert(std::string(name).append("::").append(method));
+    }
   }
   for (const std::string& method : changing) {
     EXPECT_TRUE(swept.contains(method)) << method << " is swept by no operation";

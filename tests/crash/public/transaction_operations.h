@@ -54,7 +54,8 @@ struct Transacted {
     if (!acquired.ok()) return "the cell's lock: " + text_of(acquired.status());
     if (acquired->abandoned) (void)cell.lock().mark_consistent();
     std::string text = containers();
-    for (const std::int64_t number : cell.load().value()) text += " " + std::to_string(number);
+    const auto numbers = cell.load().value();
+    for (const std::int64_t number : numbers) text += " " + std::to_string(number);
     (void)cell.lock().release();
     return text;
   }
