@@ -33,6 +33,7 @@ inline constexpr absl::Duration kPatience = absl::Seconds(20);
 struct AtDeath {
   Image image;
   std::uint16_t survivor = 0;  // slot of the living
+  int victims = 1;
 
   [[nodiscard]] bool is_dead(std::uint16_t slot) const { return slot != 0 && slot != survivor; }
   // Whether the victim had the lock word.

@@ -220,7 +220,7 @@ inline void PublicSweep::sweep_two(const PublicOperation& operation, bool thread
     if (over[turn]) asleep[1 - turn] = false;
     if (asleep[0] && asleep[1]) break;
   }
-  const AtDeath death{Image(arena_, round->id()), slot_};
+  const AtDeath death{Image(arena_, round->id()), slot_, /*victims=*/2};
   for (const std::unique_ptr<Traced>& process : processes) process->kill_now();
   report.kills_of_two += processes.size();
   complain(report, operation, how, round->go_on(death));
