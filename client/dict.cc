@@ -22,12 +22,9 @@ using internal::number_of;
 using internal::object_of;
 using internal::read_dict;
 using internal::wrong_kind;
-using memory::DictDecision;
-using memory::DictValue;
 using memory::Result;
 using memory::StoredValue;
 using protocol::error;
-using What = DictDecision::What;
 
 namespace {
 

@@ -284,6 +284,10 @@ void ArenaMemories::see(Index arena) {
 
 void ArenaMemories::settle(Index arena) {
   see(arena);
+  fit(arena);
+}
+
+void ArenaMemories::fit(Index arena) {
   ArenaMemory* const memory = find(arena);
   if (memory == nullptr) return;
   // Not below what is taken: a little beyond the quota is always left to who takes away.
@@ -293,7 +297,7 @@ void ArenaMemories::settle(Index arena) {
 // What one may take depends on what all have taken.
 void ArenaMemories::settle_all() {
   for (Index arena = 0; arena < memories_.size(); ++arena) see(arena);
-  for (Index arena = 0; arena < memories_.size(); ++arena) settle(arena);
+  for (Index arena = 0; arena < memories_.size(); ++arena) fit(arena);
 }
 
 void ArenaMemories::close() {

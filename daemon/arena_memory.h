@@ -182,7 +182,9 @@ class ArenaMemories {
     }
   };
   [[nodiscard]] bool in_use(Index arena) const;
-  void see(Index arena);  // the first half of `settle`
+  // The halves of `settle`.
+  void see(Index arena);
+  void fit(Index arena);
 
   const Catalog& catalog_;
   Accounts& accounts_;
