@@ -12,7 +12,6 @@ namespace shoal::daemon {
 using protocol::error;
 
 void Service::describe(wire::Arena::Builder out, Index arena) const {
-  parts_.memories.settle(arena);
   const ArenaRecord& record = parts_.catalog.arenas[arena];
   const Accounts::ArenaUse use = parts_.accounts.arena(arena);
   out.setName(std::string(record.name.view()).c_str());
@@ -50,6 +49,7 @@ absl::Status Service::arena_create(Call& call, wire::ArenaCreate::Reader arena) 
 }
 
 absl::Status Service::arena_list(Call& call) {
+  parts_.memories.settle_all();
   std::vector<Index> visible;
   parts_.arenas.for_each([&](Index arena) {
     const Rights rights = parts_.arenas.rights(arena, call.peer.who);
@@ -65,6 +65,7 @@ absl::Status Service::arena_list(Call& call) {
 absl::Status Service::arena_stat(Call& call, std::string_view name) {
   const absl::StatusOr<Index> arena = parts_.arenas.visible(name, call.peer.who);
   if (!arena.ok()) return arena.status();
+  parts_.memories.settle(*arena);
   describe(call.reply.initArenas(1)[0], *arena);
   return absl::OkStatus();
 }
