@@ -72,7 +72,9 @@ inline const ArenaReference* object_of(const std::shared_ptr<Reference>& referen
 absl::StatusOr<ThreadEntry*> enter(const ArenaReference* object);
 
 // How long a call waits for another process's lock.
-inline std::int64_t op_timeout_ns(const ArenaReference& object) { return object.op_timeout_ns; }
+inline const std::int64_t& op_timeout_ns(const ArenaReference& object) {
+  return object.op_timeout_ns;
+}
 
 absl::Status is_closed();
 absl::Status is_read_only(const ArenaReference& object);

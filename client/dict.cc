@@ -30,7 +30,8 @@ namespace {
 
 // Reads, and says what became of it. `reference` may be null.
 template <typename Use>
-absl::Status look(const internal::Reference* reference, const Key& key, Use use) {
+[[gnu::always_inline]] inline absl::Status look(const internal::Reference* reference,
+                                                const Key& key, Use&& use) {
   const ArenaReference* const object = object_of(reference);
   if (object == nullptr) [[unlikely]]
     return internal::is_closed();
@@ -40,6 +41,13 @@ absl::Status look(const internal::Reference* reference, const Key& key, Use use)
   if (result == Result::kDone) [[likely]]
     return absl::OkStatus();
   return key_failure(result, *object, key, absl::OkStatus());
+}
+
+// Takes numbers by value: what is referred to must be in memory, also where all goes well.
+[[gnu::noinline, gnu::cold]] absl::Status does_not_fit(const ArenaReference& object, const Key& key,
+                                                       std::size_t bytes, std::size_t room) {
+  return error(absl::StatusCode::kOutOfRange, key_named(object, key), ": the value has ", bytes,
+               " bytes, and there is room for ", room);
 }
 
 // Whether the bytes of a value of this kind are what they look like to a user.
@@ -125,24 +133,26 @@ absl::StatusOr<std::optional<std::size_t>> Dict::find_into(const Key& key,
     return internal::is_closed();
   if (!key.status().ok()) [[unlikely]]
     return key.status();
-  std::size_t bytes = 0;
-  std::uint8_t kind = 0;
-  const Result result = read_dict(*object, key, [&](const StoredValue& value) {
-    kind = value.kind;
-    bytes = value.bytes;
-    memory::copy_out(out.data(), value.data, std::min(out.size(), bytes));
-  });
+  struct IntoSpan {
+    std::byte* to;
+    std::size_t room;
+    std::size_t bytes = 0;
+    std::uint8_t kind = 0;
+    void operator()(const StoredValue& value) {
+      kind = value.kind;
+      bytes = value.bytes;
+      if (bytes <= room) memory::copy_out(to, value.data, bytes);
+    }
+  } found{out.data(), out.size()};
+  const Result result = read_dict(*object, key, found);
   if (result == Result::kAbsent) return std::optional<std::size_t>();
   if (result != Result::kDone) [[unlikely]]
     return key_failure(result, *object, key, absl::OkStatus());
-  if (!is_plain(kind)) [[unlikely]] {
-    return wrong_kind(*object_of(reference_), key, kind, "bytes, text or a number");
-  }
-  if (bytes > out.size()) [[unlikely]] {
-    return error(absl::StatusCode::kOutOfRange, key_named(*object_of(reference_), key),
-                 ": the value has ", bytes, " bytes, and there is room for ", out.size());
-  }
-  return std::optional<std::size_t>(bytes);
+  if (!is_plain(found.kind)) [[unlikely]]
+    return wrong_kind(*object, key, found.kind, "bytes, text or a number");
+  if (found.bytes > out.size()) [[unlikely]]
+    return does_not_fit(*object, key, found.bytes, out.size());
+  return std::optional<std::size_t>(found.bytes);
 }
 
 absl::StatusOr<std::size_t> Dict::get_into(const Key& key, std::span<std::byte> out) const {
@@ -159,20 +169,22 @@ namespace {
 // A scalar of 8 bytes.
 absl::StatusOr<std::uint64_t> get_word(const std::shared_ptr<internal::Reference>& reference,
                                        const Key& key, ValueKind wanted) {
-  std::uint64_t word = 0;
-  std::uint8_t kind = 0;
-  std::size_t bytes = 0;
-  absl::Status status = look(reference.get(), key, [&](const StoredValue& value) {
-    kind = value.kind;
-    bytes = value.bytes;
-    word = bytes == 8 ? value.word() : 0;
-  });
+  struct Word {
+    std::uint64_t word = 0;
+    std::uint8_t kind = 0;
+    bool fits = false;
+    void operator()(const StoredValue& value) {
+      kind = value.kind;
+      fits = value.bytes == sizeof word;
+      if (fits) word = value.word();
+    }
+  } found;
+  absl::Status status = look(reference.get(), key, found);
   if (!status.ok()) [[unlikely]]
     return status;
-  if (kind != number_of(wanted) || bytes != 8) [[unlikely]] {
-    return wrong_kind(*object_of(reference), key, kind, kind_name(wanted));
-  }
-  return word;
+  if (found.kind != number_of(wanted) || !found.fits) [[unlikely]]
+    return wrong_kind(*object_of(reference), key, found.kind, kind_name(wanted));
+  return found.word;
 }
 
 }  // namespace

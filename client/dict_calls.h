@@ -123,7 +123,7 @@ inline absl::Status check_to_write(const Key& key) {
 // `operation(object, call)` gives a memory::Result; `name(object)` names object and key, if need
 // be.
 template <typename Name, typename Operation>
-absl::Status write_entry(const ArenaReference* object, Name name, Operation operation) {
+[[gnu::always_inline]] inline absl::Status write_entry(const ArenaReference* object, Name name, Operation operation) {
   ThreadEntry* thread = object == nullptr ? nullptr : thread_in(object->writer);
   if (thread == nullptr) [[unlikely]] {
     absl::StatusOr<ThreadEntry*> entered = enter(object);
@@ -139,7 +139,7 @@ absl::Status write_entry(const ArenaReference* object, Name name, Operation oper
 }
 
 template <typename Operation>
-absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& key,
+[[gnu::always_inline]] inline absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& key,
                         Operation operation) {
   if (absl::Status status = check_to_write(key); !status.ok()) [[unlikely]]
     return status;
@@ -150,7 +150,8 @@ absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& 
 
 // The same for who only reads.
 template <typename Use>
-memory::Result read_dict(const ArenaReference& object, const Key& key, Use use) {
+[[gnu::always_inline]] inline memory::Result read_dict(const ArenaReference& object, const Key& key,
+                                                       Use&& use) {
   return object.dict->find(object.dict->key(key.kind(), key.bytes()), op_timeout_ns(object), use);
 }
 

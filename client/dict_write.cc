@@ -24,8 +24,8 @@ using What = DictDecision::What;
 
 namespace {
 
-absl::Status put_raw(const std::shared_ptr<internal::Reference>& reference, const Key& key,
-                     const DictValue& value) {
+[[gnu::always_inline]] inline absl::Status put_raw(
+    const std::shared_ptr<internal::Reference>& reference, const Key& key, const DictValue& value) {
   return write_dict(reference, key, [&](const ArenaReference& object, memory::Call& call) {
     return object.dict->put(call, object.dict->key(key.kind(), key.bytes()), value);
   });

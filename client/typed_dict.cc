@@ -28,21 +28,33 @@ DictValue stored(const void* value, std::size_t bytes) {
   return {.data = value, .bytes = bytes, .kind = kRaw};
 }
 
-// Copies a value out of shared memory. False: somebody stored what cannot be one.
+// Copies a value out of shared memory, if there is room for one.
+struct Taken {
+  std::span<std::byte> to;
+  bool fits = true;  // false: somebody stored what cannot be a value
+
+  void operator()(const StoredValue& value) {
+    fits = value.kind == kRaw && value.bytes == to.size();
+    if (fits) [[likely]]
+      memory::copy_out(to.data(), value.data, to.size());
+  }
+};
+
 bool take(const StoredValue& value, std::span<std::byte> to) {
-  if (value.kind != kRaw || value.bytes != to.size()) [[unlikely]]
-    return false;
-  memory::copy_out(to.data(), value.data, to.size());
-  return true;
+  Taken taken{to};
+  taken(value);
+  return taken.fits;
 }
 
 // With an empty span nothing is copied.
-Result find(const ArenaReference& object, KeyBytes key, std::span<std::byte> value) {
-  bool fits = true;
-  const Result result = object.dict->find(
-      key_in(object, key), op_timeout_ns(object),
-      [&](const StoredValue& found) { fits = value.empty() || take(found, value); });
-  return result == Result::kDone && !fits ? Result::kDamaged : result;
+[[gnu::always_inline]] inline Result find(const ArenaReference& object, KeyBytes key,
+                                          std::span<std::byte> value) {
+  if (value.empty()) {
+    return object.dict->find(key_in(object, key), op_timeout_ns(object), [](const StoredValue&) {});
+  }
+  Taken taken{value};
+  const Result result = object.dict->find(key_in(object, key), op_timeout_ns(object), taken);
+  return result == Result::kDone && !taken.fits ? Result::kDamaged : result;
 }
 
 template <typename Operation>

@@ -28,9 +28,10 @@
 //     instant, or one and the next change of one word.
 //
 // Why no torn or foreign entry is returned: a reader loads the root word (acquire), slot (acquire),
-// version, entry, and afterwards finds the version, the slot, the root word and the object's id as
-// they were. By 3 the block was the shard's all the time; by 2 and the version no byte of the entry
-// changed, or one word from one value to another. Who finds the key need not ask whether the shard
+// version, entry, and afterwards finds the version, the root word and the object's id as they were.
+// By 3 the block was the shard's all the time; by 2 and the version no byte of the entry changed,
+// or one word from one value to another: so it was the key's when the slot was loaded, whatever the
+// slot names by now. Who finds the key need not ask whether the shard
 // has its hash: while the root word of a split stands both halves are in the block, and nobody
 // changes the other shard's before it does not (both locks are held). Who does not find it loads
 // depth and index then, before the root word again: depth changes before the root word in a split,
@@ -164,11 +165,12 @@ class Dict {
 
   // ---- reading ----
 
-  // `use(StoredValue)` may be called several times; the last call before kDone counts. kAbsent: no
-  // such key. kTimedOut: writers were quicker for as long as `timeout_ns`, which needs a damaged
-  // dict, or an unlucky reader. kStale, kDamaged.
+  // `use(StoredValue)` may be called several times; the last call before kDone counts. What it
+  // notes in itself is there afterwards if it is trivially copyable. kAbsent: no such key.
+  // kTimedOut: writers were quicker for as long as `timeout_ns`, which needs a damaged dict, or an
+  // unlucky reader. kStale, kDamaged.
   template <typename Use>
-  Result find(const DictKey& key, std::int64_t timeout_ns, Use use) const;
+  Result find(const DictKey& key, const std::int64_t& timeout_ns, Use&& use) const;
 
   // The sum over all shards, each at its own instant.
   [[nodiscard]] std::uint64_t size() const;
@@ -226,6 +228,9 @@ class Dict {
     [[nodiscard]] std::uint32_t bytes() const { return root.bytes(); }
     [[nodiscard]] std::uint32_t buckets() const { return root.buckets(); }
     [[nodiscard]] std::uint32_t log() const { return buckets() * kBucketBytes; }
+    [[nodiscard]] Word32* first_bucket(std::uint64_t hash) const {
+      return bucket(bucket_bits(hash) & (buckets() - 1));
+    }
     [[nodiscard]] Word32* bucket(std::uint32_t i) const {
       return reinterpret_cast<Word32*>(at + std::size_t{i} * kBucketBytes);
     }
@@ -237,14 +242,27 @@ class Dict {
   struct Entry {
     std::byte* at = nullptr;
     std::uint32_t offset = 0;
+    std::uint64_t version = 0;
     std::uint64_t key_word = 0;
     ValueLayout layout;
 
+    // The version before what it speaks of.
+    void load(std::byte* block, std::uint32_t from) {
+      at = block + from;
+      offset = from;
+      version = version_word().load();
+      key_word = load_word(at, std::memory_order_relaxed);
+      layout.word = load_word(at + 8, std::memory_order_relaxed);
+    }
     [[nodiscard]] std::uint32_t key_bytes() const { return key_bytes_in(key_word); }
     [[nodiscard]] std::byte* key() const { return at + kEntryHeadBytes; }
     [[nodiscard]] std::byte* value() const { return key() + padded(key_bytes()); }
     [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room()); }
-    [[nodiscard]] Word64& version() const { return reinterpret_cast<Word64*>(at)[2]; }
+    [[nodiscard]] Word64& version_word() const { return reinterpret_cast<Word64*>(at)[2]; }
+    // What was read of it since it was loaded, before a fence of loads, is what a slot named then.
+    [[nodiscard]] bool stands() const {
+      return (version & 1) == 0 && version_word().load(std::memory_order_relaxed) == version;
+    }
   };
 
   [[nodiscard]] DictDescriptor& descriptor() const { return *descriptor_; }
@@ -256,21 +274,22 @@ class Dict {
   }
   [[nodiscard]] [[gnu::always_inline]] bool open_block(std::uint64_t root, Block& block) const {
     block.root = DictRoot::of(root);
-    if (!block.root.is_sound()) [[unlikely]]
+    const bool inside = block.root.block >= geometry_.chunks &&
+                        block.root.block + block.root.bytes() <= geometry_.file_bytes;
+    if (!inside || !DictRoot::is_sound(root)) [[unlikely]]
       return false;
-    block.at = resolve(block.root.block, block.root.bytes());
-    return block.at != nullptr;
-  }
-  static bool open_entry(const Block& block, std::uint32_t offset, Entry& entry);
-  static bool open_version(const Block& block, std::uint32_t offset, std::uint64_t& version) {
-    if (offset + kEntryHeadBytes > block.bytes()) return false;
-    version = load_word(block.at + offset + 16);
+    block.at = arena_ + block.root.block;
     return true;
   }
+  static bool open_entry(const Block& block, std::uint32_t offset, Entry& entry);
+  static bool is_sound(const Block& block, const Entry& entry, std::uint32_t key_bytes);
   bool open_value(const Entry& entry, StoredValue& value) const;
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const;
   static bool has_key(const Entry& entry, const DictKey& key);
   static bool is_key(const std::byte* theirs, const DictKey& key);  // of the same length
+  static Word32* find_first(const Block& block, Word32* bucket, std::uint32_t tagged,
+                            const DictKey& key, Entry& entry);
+  static StoredValue stored_in(const Entry& entry, const DictKey& key);
 
   // ---- shards (dict_shards.cc) ----
 
@@ -332,7 +351,7 @@ class Dict {
   }
   Held lock_slowly(Call& call, std::uint32_t hash_bits, Shard* known) const;
   Result lock_word(Call& call, Word32& word) const;
-  void unlock_word(Caller& caller, Word32& word) const {
+  [[gnu::always_inline]] void unlock_word(Caller& caller, Word32& word) const {
     std::uint32_t seen = caller.owner << 2;
     if (!word.change(seen, 0)) [[unlikely]]
       (void)release_slow(object_, word, caller, seen, 1);
@@ -345,10 +364,14 @@ class Dict {
         : dict_(dict), caller_(caller), word_(&word) {}
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
-    ~Guard() {
+    [[gnu::always_inline]] ~Guard() {
       if (word_ != nullptr) unlock();
     }
-    void unlock() { dict_.unlock_word(caller_, *std::exchange(word_, nullptr)); }
+    [[gnu::always_inline]] void unlock() {
+      dict_.unlock_word(caller_, *std::exchange(word_, nullptr));
+    }
+    // Somebody else will unlock it.
+    void leave() { word_ = nullptr; }
 
    private:
     const Dict& dict_;
@@ -368,7 +391,6 @@ class Dict {
     Word32* free = nullptr;  // where it could be put
     bool alone = false;      // erasing it may leave an empty slot
   };
-  void fetch_bucket(const Shard& shard, std::uint64_t hash) const;
   static void fetch_spare(const Block& block, const Entry& entry);
   bool look(const Block& block, const DictKey& key, Spot& spot) const;  // false: damaged
   // A value on its way: in the caller's memory, or in a block that this call has allocated.
@@ -381,7 +403,14 @@ class Dict {
     [[nodiscard]] std::uint32_t bytes() const {
       return large != 0 ? kLargeValueBytes : static_cast<std::uint32_t>(value->bytes);
     }
-    [[nodiscard]] const void* data() const { return large != 0 ? payload : value->data; }
+    // What an entry has of it.
+    [[nodiscard]] DictValue in_entry() const {
+      if (large == 0) return *value;
+      return {.data = payload,
+              .bytes = kLargeValueBytes,
+              .kind = value->kind,
+              .references = value->references};
+    }
   };
   // A block that nothing names any more, once the lock is let go.
   struct Garbage {
@@ -394,23 +423,30 @@ class Dict {
     std::uint32_t value = 0;
     std::uint32_t bytes = 0;  // of the entry that it names
   };
-  static void add_to(Word32& word, std::uint32_t by) {
+  [[gnu::always_inline]] static void add_to(Word32& word, std::uint32_t by) {
     word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
   void note_references();
   // The shard's block and those of its values.
   void for_each_block(const Shard& shard,
                       absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const;
-  bool replace_word(Shard& shard, const Spot& spot, const Incoming& incoming) const;
+  static bool replace_word(Shard& shard, const Entry& entry, const DictValue& value);
+  static bool prepare_spare(const Block& block, const DictKey& key, const Entry& entry,
+                            Word32* slot, const DictValue& value, bool large, Publish& publish);
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                const Incoming& incoming, Publish& publish);
-  static void write_value(std::byte* entry, const DictKey& key, const Incoming& incoming,
+  static void write_value(std::byte* entry, const DictKey& key, const DictValue& value, bool large,
                           std::uint32_t room, std::uint32_t spare);
   Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                 Incoming& incoming, Garbage& garbage);
   Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
-  template <typename DecideInline>
-  Result alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide);
+  template <typename Choose>
+  bool replace_first(Shard& shard, const Block& block, const DictKey& key, Choose choose);
+  template <typename Choose>
+  bool replace_at_once(Call& call, const DictKey& key, Shard*& held, Choose choose);
+  Result put_slowly(Call& call, const DictKey& key, const DictValue& value, Only only, Shard* held);
+  Result change_slowly(Call& call, const DictKey& key, Shard* held, Decide decide);
+  Result alter(Call& call, const DictKey& key, Incoming& incoming, Shard* held, Decide decide);
   Result after_full(Call& call, const DictKey& key, const Incoming& incoming);
   Result bring_in_again(Call& call, const DictKey& key, const DictValue& value,
                         Incoming& incoming) const;
@@ -438,7 +474,15 @@ class Dict {
   Result rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan);
   Result split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room);
   Result merge(Call& call, std::uint32_t hash_bits);
-  void divide_if_contended(Call& call, const Shard& shard, std::uint32_t hash_bits);
+  static constexpr std::uint32_t kContended = 32;  // so many have waited: a shard is split early
+  // Splits a shard for whose lock many have waited. Whether it comes off or not, the change that
+  // was asked for is done.
+  [[gnu::always_inline]] void divide_if_contended(Call& call, const Shard& shard,
+                                                  std::uint32_t hash_bits) {
+    if (shard.contended.load(std::memory_order_relaxed) >= kContended) [[unlikely]]
+      divide(call, shard, hash_bits);
+  }
+  void divide(Call& call, const Shard& shard, std::uint32_t hash_bits);
   void shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits);
 
   // A block that is being filled.
@@ -487,7 +531,7 @@ class Dict {
     left -= root.bytes();
     return true;
   }
-  [[nodiscard]] bool is_same(const Shard& shard, std::uint64_t root) const {
+  [[nodiscard]] [[gnu::always_inline]] bool is_same(const Shard& shard, std::uint64_t root) const {
     return shard.root.load(std::memory_order_relaxed) == root &&
            object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
   }
@@ -520,142 +564,8 @@ class Dict {
   mutable std::atomic<ShardMap*> map_;
 };
 
-// ---- what every get runs through ----
-// Inlined by order: a compiler that makes calls of these passes what they find through memory.
-
-[[gnu::always_inline]] inline bool Dict::open_entry(const Block& block, std::uint32_t offset,
-                                                    Entry& entry) {
-  if (offset + kEntryHeadBytes > block.bytes()) return false;
-  entry.at = block.at + offset;
-  entry.offset = offset;
-  entry.key_word = load_word(entry.at, std::memory_order_relaxed);
-  entry.layout.word = load_word(entry.at + 8, std::memory_order_relaxed);
-  return entry.bytes() <= block.bytes() - offset && entry.layout.bytes() <= entry.layout.room();
-}
-
-[[gnu::always_inline]] inline bool Dict::open_value(const Entry& entry, StoredValue& value) const {
-  value.kind = entry.layout.kind();
-  value.references = entry.layout.references();
-  if (!entry.layout.large()) [[likely]] {
-    value.data = entry.value();
-    value.bytes = entry.layout.bytes();
-    value.block = 0;
-    return true;
-  }
-  if (entry.layout.bytes() != kLargeValueBytes) return false;
-  value.block = load_word(entry.value(), std::memory_order_relaxed);
-  value.bytes = load_word(entry.value() + 8, std::memory_order_relaxed);
-  value.data = value.bytes > kDictValueBytesMax ? nullptr : resolve(value.block, value.bytes + 7);
-  return value.data != nullptr;
-}
-
-[[gnu::always_inline]] inline bool Dict::is_key(const std::byte* theirs, const DictKey& key) {
-  return is_equal(key.data, theirs, key.bytes);
-}
-
-[[gnu::always_inline]] inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
-  return entry.key_bytes() == key.bytes && entry.layout.key_kind() == key.kind &&
-         is_key(entry.key(), key);
-}
-
-// What nearly every call meets: the first bucket has one slot with the key's tag, which is the
-// key's, or has none and an empty one. kDiffers: it is not so, or did not stand.
-template <typename Use>
-[[gnu::always_inline]] inline Result Dict::find_at_once(const Shard& shard, const DictKey& key,
-                                                        Use& use) const {
-  const std::uint64_t root = shard.root.load();
-  Block block;
-  if (!open_block(root, block)) [[unlikely]]
-    return Result::kDiffers;
-  const Word32* const bucket = block.bucket(bucket_bits(key.hash) & (block.buckets() - 1));
-  const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
-  Result result = Result::kAbsent;
-  if (tagged != 0) [[likely]] {
-    result = look_at(block, bucket[__builtin_ctz(tagged)], key, use, PlainWords{});
-    if (result != Result::kDone) [[unlikely]]
-      return Result::kDiffers;
-  } else if (empty_slots(bucket) == 0 || !has_hash(shard, shard_bits(key.hash))) [[unlikely]] {
-    return Result::kDiffers;
-  }
-  fence_loads();
-  return is_same(shard, root) ? result : Result::kDiffers;
-}
-
-// One try, wherever the key is. kDiffers: what was seen did not stand.
-template <typename Use, typename Words>
-Result Dict::find_in(const Shard& shard, const DictKey& key, Use& use, const Words& words) const {
-  const std::uint32_t tag = tag_of(key.hash);
-  const std::uint64_t root = words.word(shard.root);
-  Result result = Result::kAbsent;
-  Block block;
-  if (!open_block(root, block)) [[unlikely]] {
-    if (block.root.block != 0) result = Result::kDamaged;
-  } else {
-    const std::uint32_t mask = block.buckets() - 1;
-    std::uint32_t at = bucket_bits(key.hash) & mask;
-    for (std::uint32_t looked = 0; looked <= mask; ++looked, at = (at + 1) & mask) {
-      Word32* const bucket = block.bucket(at);
-      for (std::uint32_t tagged = words.tagged(bucket, tag); tagged != 0; tagged &= tagged - 1) {
-        const Word32& slot = bucket[__builtin_ctz(tagged)];
-        result = look_at(block, slot, key, use, words);
-        if (result != Result::kAbsent) [[likely]]
-          break;
-      }
-      if (result != Result::kAbsent || words.has_empty(bucket)) [[likely]]
-        break;
-    }
-  }
-  fence_loads();
-  if (result != Result::kDone && !has_hash(shard, shard_bits(key.hash))) return Result::kDiffers;
-  const bool same = words.word(shard.root) == root && words.stand() &&
-                    object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
-  return same ? result : Result::kDiffers;
-}
-
-// The entry that the slot names, if it is the key's. kAbsent: it is not, or names none.
-template <typename Use, typename Words>
-[[gnu::always_inline]] inline Result Dict::look_at(const Block& block, const Word32& slot,
-                                                   const DictKey& key, Use& use,
-                                                   const Words& words) const {
-  const std::uint32_t seen = words.slot(slot);
-  const std::uint32_t offset = slot_offset(seen);
-  if (seen <= kSlotReserved) [[unlikely]]
-    return Result::kAbsent;
-  if (offset + kEntryHeadBytes > block.bytes()) [[unlikely]]
-    return words.slot(slot) == seen ? Result::kDamaged : Result::kDiffers;
-  const std::uint64_t version = load_word(block.at + offset + 16);
-  Entry entry;
-  StoredValue value;
-  Result result = Result::kDamaged;
-  if (open_entry(block, offset, entry)) [[likely]] {
-    if (!has_key(entry, key)) return Result::kAbsent;
-    if (open_value(entry, value)) [[likely]] {
-      use(static_cast<const StoredValue&>(value));
-      result = Result::kDone;
-    }
-  }
-  fence_loads();
-  const bool stood = words.slot(slot) == seen && (version & 1) == 0 &&
-                     load_word(block.at + offset + 16) == version;
-  return stood ? result : Result::kDiffers;
-}
-
-template <typename Use>
-[[gnu::always_inline]] inline Result Dict::find(const DictKey& key, std::int64_t timeout_ns,
-                                                Use use) const {
-  const Shard* const shard = shard_of(key.hash);
-  // The mark is looked at before the words: see transaction.h.
-  if (shard != nullptr && shard->transaction.load() == 0) [[likely]] {
-    const Result result = find_at_once(*shard, key, use);
-    if (result != Result::kDiffers) [[likely]]
-      return result;
-  }
-  // Copies: what is in registers so far need not be in memory for a call that is hardly ever made.
-  const DictKey same_key = key;
-  Use same_use = use;
-  return find_again(same_key, timeout_ns, same_use);
-}
-
 SHOAL_VARIANT_END
 
 }  // namespace shoal::memory
+
+#include "memory/dict_find.h"

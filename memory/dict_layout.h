@@ -173,9 +173,9 @@ struct DictRoot {
     return std::uint64_t{generation} << (10 + kBlockBits) | block |
            std::uint64_t{kDictBlockLogMax - bytes_log} << 6 | std::uint64_t{buckets_log} << 2;
   }
-  // Of what was read: whether a block can be so.
-  [[nodiscard]] constexpr bool is_sound() const {
-    return block != 0 && buckets_log + kDictBytesPerBucketLogMin <= bytes_log;
+  // Of what was read: whether a block can be so large and have so many buckets.
+  [[nodiscard]] static constexpr bool is_sound(std::uint64_t word) {
+    return (word >> 2 & 15) + (word >> 6 & 15) <= kDictBlockLogMax - kDictBytesPerBucketLogMin;
   }
   [[nodiscard]] constexpr std::uint32_t bytes() const { return 1U << bytes_log; }
   [[nodiscard]] constexpr std::uint32_t buckets() const { return 1U << buckets_log; }
@@ -232,7 +232,7 @@ struct ValueLayout {
     bool large = false;
     bool references = false;
   };
-  static constexpr ValueLayout of(const Parts& parts) {
+  [[gnu::always_inline]] static constexpr ValueLayout of(const Parts& parts) {
     return {std::uint64_t{parts.bytes} | std::uint64_t{parts.room / 8} << 17 |
             std::uint64_t{parts.spare / 8} << 32 | std::uint64_t{parts.kind} << 49 |
             std::uint64_t{parts.key_kind} << 55 | std::uint64_t{parts.large} << 60 |
@@ -257,6 +257,10 @@ struct ValueLayout {
     return static_cast<std::uint8_t>(word >> 55 & 0x1f);
   }
   [[nodiscard]] constexpr bool large() const { return (word >> 60 & 1) != 0; }
+  // A value in the entry itself, of a key of this kind: one comparison.
+  [[nodiscard]] constexpr bool is_inline_of(std::uint8_t key_kind) const {
+    return (word >> 55 & 0x3f) == key_kind;
+  }
   [[nodiscard]] constexpr bool references() const { return (word >> 61 & 1) != 0; }
 
   // The same value in another place.

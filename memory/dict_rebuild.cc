@@ -26,7 +26,6 @@ constexpr std::uint32_t kEmptyPart = 10;
 // Two shards become one when both fit into a block of this size.
 constexpr unsigned kMergedLog = 14;
 // Waits for a shard's lock before it is split, entries it must have, and how deep that goes.
-constexpr std::uint32_t kContended = 32;
 constexpr std::uint32_t kContendedCount = 32;
 constexpr std::uint32_t kContendedDepth = 6;
 
@@ -310,14 +309,11 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   return Result::kDone;
 }
 
-void Dict::divide_if_contended(Call& call, const Shard& shard, std::uint32_t hash_bits) {
-  if (shard.contended.load(std::memory_order_relaxed) < kContended) [[likely]]
-    return;
+void Dict::divide(Call& call, const Shard& shard, std::uint32_t hash_bits) {
   if (shard.count.load(std::memory_order_relaxed) < kContendedCount ||
       shard.depth.load(std::memory_order_relaxed) > kContendedDepth) {
     return;
   }
-  // Whether it comes off or not, the change that was asked for is done.
   Shard* const now = find_shard(hash_bits);
   if (now != nullptr) (void)split(call, *now, now->root.load(), 0);
 }

@@ -21,15 +21,6 @@ std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U)
 
 // ---- where the key is ----
 
-// What a call on the key will look at first once it has the lock, fetched while it gets that: a
-// locked instruction lets no load go ahead of it. Only a hint, nothing is checked.
-[[gnu::always_inline]] inline void Dict::fetch_bucket(const Shard& shard,
-                                                      std::uint64_t hash) const {
-  const DictRoot root = DictRoot::of(shard.root.load(std::memory_order_relaxed));
-  __builtin_prefetch(arena_ + root.block +
-                     std::size_t{bucket_bits(hash) & (root.buckets() - 1)} * kBucketBytes);
-}
-
 // Where the next value of the key will be written.
 [[gnu::always_inline]] inline void Dict::fetch_spare(const Block& block, const Entry& entry) {
   constexpr std::uint32_t kLine = 64;
@@ -70,56 +61,67 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
 // ---- the bytes of a value ----
 
 // An 8-byte value in the place of another of its kind: one store.
-bool Dict::replace_word(Shard& shard, const Spot& spot, const Incoming& incoming) const {
-  const ValueLayout old = spot.entry.layout;
-  const DictValue& value = *incoming.value;
-  const bool same = old.bytes() == 8 && !old.large() && incoming.large == 0 && value.bytes == 8 &&
+[[gnu::always_inline]] inline bool Dict::replace_word(Shard& shard, const Entry& entry,
+                                                      const DictValue& value) {
+  const ValueLayout old = entry.layout;
+  const bool same = value.bytes == 8 && old.bytes() == 8 && !old.large() &&
                     old.kind() == value.kind && old.references() == value.references;
   if (!same) return false;
   std::uint64_t word = 0;
   std::memcpy(&word, value.data, 8);
   touch(shard);
-  store_word(spot.entry.value(), word);
+  store_word(entry.value(), word);
   return true;
 }
 
 // All of an entry but what says which key it is of.
-void Dict::write_value(std::byte* entry, const DictKey& key, const Incoming& incoming,
-                       std::uint32_t room, std::uint32_t spare) {
-  const std::uint32_t bytes = incoming.bytes();
+[[gnu::always_inline]] inline void Dict::write_value(std::byte* entry, const DictKey& key,
+                                                     const DictValue& value, bool large,
+                                                     std::uint32_t room, std::uint32_t spare) {
+  const auto bytes = static_cast<std::uint32_t>(value.bytes);
   const ValueLayout layout = ValueLayout::of({.bytes = bytes,
                                               .room = room,
                                               .spare = spare,
-                                              .kind = incoming.value->kind,
+                                              .kind = value.kind,
                                               .key_kind = key.kind,
-                                              .large = incoming.large != 0,
-                                              .references = incoming.value->references});
+                                              .large = large,
+                                              .references = value.references});
   store_word(entry + 8, layout.word, std::memory_order_relaxed);
-  copy_in(entry + kEntryHeadBytes + padded(key.bytes), incoming.data(), bytes, padded(bytes));
+  copy_in(entry + kEntryHeadBytes + padded(key.bytes), value.data, bytes, padded(bytes));
+}
+
+// Writes the value over the spare of the key's entry, and says which store would show it. False:
+// there is none, or it is too small.
+[[gnu::always_inline]] inline bool Dict::prepare_spare(const Block& block, const DictKey& key,
+                                                       const Entry& entry, Word32* slot,
+                                                       const DictValue& value, bool large,
+                                                       Publish& publish) {
+  const std::uint32_t spare_at = entry.layout.spare();
+  Entry spare;
+  if (spare_at == 0 || spare_at == entry.offset || !open_entry(block, spare_at, spare) ||
+      spare.layout.room() < padded(static_cast<std::uint32_t>(value.bytes)) ||
+      !has_key(spare, key)) {
+    return false;
+  }
+  const std::uint64_t version = spare.version | 1;
+  spare.version_word().store(version, std::memory_order_relaxed);
+  // A reader who still copies from here sees the odd version if it sees any byte of the new value.
+  fence_stores();
+  store_word(spare.at, entry.key_word, std::memory_order_relaxed);
+  write_value(spare.at, key, value, large, spare.layout.room(), entry.offset);
+  spare.version_word().store(version + 1);
+  publish = {.slot = slot, .value = slot_of(tag_of(key.hash), spare_at), .bytes = spare.bytes()};
+  return true;
 }
 
 // Writes an entry that nobody sees, and says which store would show it. False: there is no room.
 bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                    const Incoming& incoming, Publish& publish) {
-  const std::uint32_t bytes = incoming.bytes();
+  const DictValue value = incoming.in_entry();
+  const bool large = incoming.large != 0;
   const bool found = spot.seen != 0;
-  const std::uint32_t spare_at = found ? spot.entry.layout.spare() : 0;
-  Entry spare;
-  if (spare_at != 0 && spare_at != spot.entry.offset && open_entry(block, spare_at, spare) &&
-      spare.layout.room() >= padded(bytes) && has_key(spare, key)) {
-    const std::uint64_t version = spare.version().load(std::memory_order_relaxed) | 1;
-    spare.version().store(version, std::memory_order_relaxed);
-    // A reader who still copies from here sees the odd version if it sees any byte of the new
-    // value.
-    fence_stores();
-    store_word(spare.at, spot.entry.key_word, std::memory_order_relaxed);
-    write_value(spare.at, key, incoming, spare.layout.room(), spot.entry.offset);
-    spare.version().store(version + 1);
-    publish = {
-        .slot = spot.slot, .value = slot_of(tag_of(key.hash), spare_at), .bytes = spare.bytes()};
-    return true;
-  }
-  const std::uint32_t room = room_for(bytes);
+  if (found && prepare_spare(block, key, spot.entry, spot.slot, value, large, publish)) return true;
+  const std::uint32_t room = room_for(static_cast<std::uint32_t>(value.bytes));
   const std::uint32_t need = entry_bytes(key.bytes, room);
   const std::uint32_t tail =
       std::max(shard.tail.load(std::memory_order_relaxed), block.log()) & ~7U;
@@ -145,7 +147,7 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
   // A transaction that was taken back may have written here.
   store_word(entry + 16, 0, std::memory_order_relaxed);
   copy_in(entry + kEntryHeadBytes, key.data, key.bytes, padded(key.bytes));
-  write_value(entry, key, incoming, room, found ? spot.entry.offset : 0);
+  write_value(entry, key, value, large, room, found ? spot.entry.offset : 0);
   publish = {.slot = slot, .value = slot_of(tag_of(key.hash), tail), .bytes = need};
   return true;
 }
@@ -224,7 +226,9 @@ Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey&
                     const Spot& spot, Incoming& incoming, Garbage& garbage) {
   if (incoming.value->references) note_references();
   const bool found = spot.seen != 0;
-  if (found && replace_word(shard, spot, incoming)) return Result::kDone;
+  if (found && incoming.large == 0 && replace_word(shard, spot.entry, *incoming.value)) {
+    return Result::kDone;
+  }
   touch(shard);
   Publish publish;
   if (block.at == nullptr || !prepare(shard, block, key, spot, incoming, publish)) [[unlikely]] {
@@ -268,25 +272,86 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
                    1);
 }
 
+// Under the lock, where the key is as find_first() finds it, and its next value fits over the one
+// that it has, or over the spare. False: it is not so, and nothing was changed.
+template <typename Choose>
+[[gnu::always_inline]] inline bool Dict::replace_first(Shard& shard, const Block& block,
+                                                       const DictKey& key, Choose choose) {
+  Word32* const bucket = block.first_bucket(key.hash);
+  const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
+  if (tagged == 0) return false;
+  Entry entry;
+  Word32* const slot = find_first(block, bucket, tagged, key, entry);
+  if (slot == nullptr) [[unlikely]]
+    return false;
+  fetch_spare(block, entry);
+  const DictValue* const value = choose(stored_in(entry, key));
+  if (value == nullptr || value->bytes > kInlineValueBytesMax || value->references) [[unlikely]]
+    return false;
+  if (replace_word(shard, entry, *value)) return true;
+  touch(shard);
+  Publish publish;
+  if (!prepare_spare(block, key, entry, slot, *value, false, publish)) [[unlikely]]
+    return false;
+  slot->store(publish.value);
+  add_to(shard.live, publish.bytes - entry.bytes());
+  return true;
+}
+
+// What nearly every change of a value meets: nobody has the lock, and replace_first() does it.
+// `choose(found)`: the next value; null: something else is to be done. False: nothing was changed;
+// `held` is the shard of the key then, if the lock was free, and is locked.
+template <typename Choose>
+[[gnu::always_inline]] inline bool Dict::replace_at_once(Call& call, const DictKey& key,
+                                                         Shard*& held, Choose choose) {
+  Shard* const shard = shard_of(key.hash);
+  if (shard == nullptr || object_.is_stale()) [[unlikely]]
+    return false;
+  const std::uint64_t root = shard->root.load(std::memory_order_relaxed);
+  Block block;
+  if (!open_block(root, block)) [[unlikely]]
+    return false;
+  // A locked instruction lets no load go ahead of it, so the bucket comes while it is waited for.
+  __builtin_prefetch(block.first_bucket(key.hash));
+  std::uint32_t free = 0;
+  if (!shard->lock.change(free, call.caller.owner << 2)) [[unlikely]]
+    return false;
+  Guard guard(*this, call.caller, shard->lock);
+  const bool same = shard->root.load(std::memory_order_relaxed) == root &&
+                    has_hash(*shard, shard_bits(key.hash));
+  if (!same) [[unlikely]]
+    return false;
+  if (!replace_first(*shard, block, key, choose)) {
+    held = shard;
+    guard.leave();
+    return false;
+  }
+  guard.unlock();
+  announce(call.caller, object_);
+  divide_if_contended(call, *shard, shard_bits(key.hash));
+  return true;
+}
+
 // `decide(found or null)` gives a DictDecision; a value it gives is `incoming`'s already, or is
-// brought in once the lock is free again. What does not happen to most calls is in functions of its
-// own, so that the rest of it, which is made one function (flatten), stays in registers.
-template <typename DecideInline>
-Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInline decide) {
-  Shard* known = shard_of(key.hash);
-  if (known != nullptr) [[likely]]
-    fetch_bucket(*known, key.hash);
+// brought in once the lock is free again. `held`: the shard of the key, if the caller has its lock,
+// which is given up.
+[[gnu::flatten]] Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, Shard* held,
+                                    Decide decide) {
   // Others were quicker each time, or these are not the bytes of a dict.
   Retries retries(call.timeout_ns);
-  for (bool first = true;; first = false, known = nullptr) {
+  for (bool first = true;; first = false, held = nullptr) {
     if (!first) [[unlikely]] {
       const Result result = retries.again(object_);
       if (result != Result::kDone) return result;
     }
-    const Held held = lock(call, shard_bits(key.hash), known);
-    if (held.result != Result::kDone) [[unlikely]]
-      return held.result;
-    Shard* const shard = held.shard;
+    if (held == nullptr) {
+      Shard* const known = first ? shard_of(key.hash) : nullptr;
+      const Held taken = lock(call, shard_bits(key.hash), known);
+      if (taken.result != Result::kDone) [[unlikely]]
+        return taken.result;
+      held = taken.shard;
+    }
+    Shard* const shard = held;
     Guard guard(*this, call.caller, shard->lock);
     Block block;
     Spot spot;
@@ -339,8 +404,20 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
 
 // ---- calls ----
 
-[[gnu::flatten]] Result Dict::put(Call& call, const DictKey& key, const DictValue& value,
-                                  Only only) {
+Result Dict::put(Call& call, const DictKey& key, const DictValue& value, Only only) {
+  Shard* held = nullptr;
+  // A large value is brought in before anything is locked.
+  const bool done = value.bytes <= kInlineValueBytesMax &&
+                    replace_at_once(call, key, held, [&](const StoredValue&) {
+                      return only == Only::kIfAbsent ? nullptr : &value;
+                    });
+  if (done) [[likely]]
+    return Result::kDone;
+  return put_slowly(call, key, value, only, held);
+}
+
+[[gnu::noinline]] Result Dict::put_slowly(Call& call, const DictKey& key, const DictValue& value,
+                                          Only only, Shard* held) {
   Incoming incoming{.value = &value};
   const absl::Cleanup give_it_up = [&] {
     if (incoming.large != 0) [[unlikely]]
@@ -350,7 +427,7 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
   if (value.bytes > kInlineValueBytesMax) [[unlikely]]
     result = bring_in(call, key, value, incoming);
   if (result == Result::kDone) {
-    result = alter(call, key, incoming, [&](const StoredValue* found) {
+    result = alter(call, key, incoming, held, [&](const StoredValue* found) {
       if (found != nullptr && only == Only::kIfAbsent) [[unlikely]]
         return DictDecision{.result = Result::kPresent};
       if (found == nullptr && only == Only::kIfPresent) [[unlikely]]
@@ -361,21 +438,33 @@ Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, DecideInl
   return result;
 }
 
-[[gnu::flatten]] Result Dict::erase(Call& call, const DictKey& key) {
+Result Dict::erase(Call& call, const DictKey& key) {
   Incoming nothing;
-  return alter(call, key, nothing, [](const StoredValue* found) {
+  return alter(call, key, nothing, nullptr, [](const StoredValue* found) {
     if (found == nullptr) return DictDecision{.result = Result::kAbsent};
     return DictDecision{.what = DictDecision::What::kErase};
   });
 }
 
-[[gnu::flatten]] Result Dict::change(Call& call, const DictKey& key, Decide decide) {
+Result Dict::change(Call& call, const DictKey& key, Decide decide) {
+  Shard* held = nullptr;
+  const bool done = replace_at_once(call, key, held, [&](const StoredValue& found) {
+    const DictDecision decision = decide(&found);
+    return decision.what == DictDecision::What::kPut ? decision.value : nullptr;
+  });
+  if (done) [[likely]]
+    return Result::kDone;
+  return change_slowly(call, key, held, decide);
+}
+
+[[gnu::noinline]] Result Dict::change_slowly(Call& call, const DictKey& key, Shard* held,
+                                             Decide decide) {
   Incoming incoming;
   const absl::Cleanup give_it_up = [&] {
     if (incoming.large != 0) [[unlikely]]
       give_up(call.caller, key, incoming);
   };
-  return alter(call, key, incoming, decide);
+  return alter(call, key, incoming, held, decide);
 }
 
 SHOAL_VARIANT_END

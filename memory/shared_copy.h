@@ -3,9 +3,10 @@
 //
 // Words (8 bytes, aligned) are atomic always. Copies are word by word, acquire on one side and
 // release on the other, where ThreadSanitizer looks on, because it cannot see fences, and in
-// scheduled test builds, where each word is a step. Elsewhere short ones are words, too, relaxed
-// between fences: a call of memcpy takes longer than they do. Long ones are memcpy, which on every
-// platform we build for never invents bytes.
+// scheduled test builds, where each word is a step. Elsewhere short ones are plain loads and stores
+// of 8 and 16 bytes between fences, some of them of the same bytes twice: a call of memcpy takes
+// longer than they do. Long ones are memcpy, which on every platform we build for never invents
+// bytes.
 // (glibc's memcpy ends streaming stores with a store fence, so they too stay before what follows.)
 #pragma once
 
@@ -83,13 +84,41 @@ inline constexpr std::memory_order kCopyStore = std::memory_order_relaxed;
 #endif
 
 #ifndef SHOAL_COPY_BY_WORDS
-// 32 bytes, one side shared. Sixteen at a time: a core retires one store at a time.
+// One side is shared. Sixteen bytes at a time: a core retires one store at a time.
+[[gnu::always_inline]] inline void copy_16(std::byte* to, const std::byte* from) {
+  using Sixteen [[gnu::vector_size(16), gnu::may_alias, gnu::aligned(1)]] = long long;
+  *reinterpret_cast<Sixteen*>(to) = *reinterpret_cast<const Sixteen*>(from);
+}
 [[gnu::always_inline]] inline void copy_32(std::byte* to, const std::byte* from) {
   using Sixteen [[gnu::vector_size(16), gnu::may_alias, gnu::aligned(1)]] = long long;
   const Sixteen low = *reinterpret_cast<const Sixteen*>(from);
   const Sixteen high = *reinterpret_cast<const Sixteen*>(from + 16);
   *reinterpret_cast<Sixteen*>(to) = low;
   *reinterpret_cast<Sixteen*>(to + 16) = high;
+}
+
+// Shared bytes that need not be aligned.
+[[gnu::always_inline]] inline std::uint64_t load_unaligned(const std::byte* from) {
+  using Unaligned [[gnu::may_alias, gnu::aligned(1)]] = std::uint64_t;
+  return *reinterpret_cast<const Unaligned*>(from);
+}
+
+// At least 8 bytes. The last piece begins where it ends at their end, in what was copied already.
+[[gnu::always_inline]] inline void copy_overlapping(std::byte* to, const std::byte* from,
+                                                    std::size_t size) {
+  if (size >= 32) {
+    const std::size_t last = size - 32;
+    for (std::size_t i = 0; i < last; i += 32) copy_32(to + i, from + i);
+    copy_32(to + last, from + last);
+  } else if (size >= 16) {
+    copy_16(to, from);
+    copy_16(to + size - 16, from + size - 16);
+  } else {
+    const std::uint64_t first = load_unaligned(from);
+    const std::uint64_t last = load_unaligned(from + size - 8);
+    std::memcpy(to, &first, 8);
+    std::memcpy(to + size - 8, &last, 8);
+  }
 }
 #endif
 
@@ -131,20 +160,23 @@ inline void put_word(void* to, std::uint64_t word, std::size_t bytes) {
 
 // `from` is shared and aligned to 8, and may be read to the next multiple of 8; `to` is private.
 [[gnu::always_inline]] inline void copy_out(void* to, const std::byte* from, std::size_t size) {
-  if (size > kCopiedByWordsMax) {
+  auto* out = static_cast<std::byte*>(to);
+  if (size > kCopiedByWordsMax) [[unlikely]] {
     std::memcpy(to, from, size);
     return;
   }
-  auto* out = static_cast<std::byte*>(to);
-  const auto copy_word = [&](std::size_t i) {
-    scheduler_step(from + i);
-    const std::uint64_t word = load_word(from + i, kCopyLoad);
-    std::memcpy(out + i, &word, 8);
-  };
-#ifndef SHOAL_COPY_BY_WORDS
-  for (; size >= 32; size -= 32, out += 32, from += 32) copy_32(out, from);
+#ifdef SHOAL_COPY_BY_WORDS
+  for (; size >= 8; size -= 8, out += 8, from += 8) {
+    scheduler_step(from);
+    const std::uint64_t word = load_word(from, kCopyLoad);
+    std::memcpy(out, &word, 8);
+  }
+#else
+  if (size >= 8) [[likely]] {
+    copy_overlapping(out, from, size);
+    return;
+  }
 #endif
-  for (; size >= 8; size -= 8, out += 8, from += 8) copy_word(0);
   if (size == 0) return;
   scheduler_step(from);
   put_word(out, load_word(from, kCopyLoad), size);
@@ -153,8 +185,9 @@ inline void put_word(void* to, std::uint64_t word, std::size_t bytes) {
 // `to` is shared and aligned to 8, `padded` a multiple of 8 not below `size`; `from` is private, or
 // shared bytes that nobody writes meanwhile. Bytes from `size` to `padded` become NULs. The two may
 // overlap, where somebody wrote nonsense into the tables that say which bytes are whose.
-inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size_t padded) {
-  if (padded > kCopiedByWordsMax) {
+[[gnu::always_inline]] inline void copy_in(std::byte* to, const void* from, std::size_t size,
+                                           std::size_t padded) {
+  if (padded > kCopiedByWordsMax) [[unlikely]] {
     if (size != 0) std::memmove(to, from, size);
     if (padded != size) std::memset(to + size, 0, padded - size);
     return;
@@ -164,21 +197,21 @@ inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size
     scheduler_step(to + i);
     store_word(to + i, word, kCopyStore);
   };
-  const auto copy_word = [&](std::size_t i) {
+  const std::size_t whole = size & ~std::size_t{7};
+#ifdef SHOAL_COPY_BY_WORDS
+  for (std::size_t i = 0; i < whole; i += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, in + i, 8);
     store(i, word);
-  };
-  std::byte* const end = to + padded;
-#ifndef SHOAL_COPY_BY_WORDS
-  for (; size >= 32; size -= 32, to += 32, in += 32) copy_32(to, in);
-#endif
-  for (; size >= 8; size -= 8, to += 8, in += 8) copy_word(0);
-  if (size != 0) {
-    store(0, word_of(in, size));
-    to += 8;
   }
-  for (; to != end; to += 8) store(0, 0);
+#else
+  if (whole != 0) [[likely]]
+    copy_overlapping(to, in, whole);
+#endif
+  if (whole == padded) [[likely]]
+    return;
+  store(whole, word_of(in + whole, size - whole));
+  for (std::size_t i = whole + 8; i < padded; i += 8) store(i, 0);
 }
 
 // Whether the bytes are the same. `theirs` is shared and aligned to 8, and may be read to the next
@@ -189,18 +222,26 @@ inline void copy_in(std::byte* to, const void* from, std::size_t size, std::size
   const auto differs = [&](std::size_t i) {
     std::uint64_t word = 0;
     std::memcpy(&word, at + i, 8);
+#ifdef SHOAL_COPY_BY_WORDS
     return word ^ load_word(theirs + i, kCopyLoad);
+#else
+    return word ^ load_unaligned(theirs + i);
+#endif
   };
+#ifdef SHOAL_COPY_BY_WORDS
   std::uint64_t all = 0;
-  for (; size >= 16; size -= 16, at += 16, theirs += 16) all |= differs(0) | differs(8);
-  if (size >= 8) {
-    all |= differs(0);
-    size -= 8;
-    at += 8;
-    theirs += 8;
-  }
-  if (size != 0) all |= word_of(at, size) ^ load_word(theirs, kCopyLoad);
+  for (; size >= 8; size -= 8, at += 8, theirs += 8) all |= differs(0);
+  return size == 0 ? all == 0 : (all | (word_of(at, size) ^ load_word(theirs, kCopyLoad))) == 0;
+#else
+  // The last word overlaps the one before.
+  const std::size_t last = size - 8;
+  if (last <= 8) [[likely]]
+    return (differs(0) | differs(last)) == 0;
+  if (size < 8) return size == 0 || (word_of(at, size) ^ load_word(theirs, kCopyLoad)) == 0;
+  std::uint64_t all = differs(last);
+  for (std::size_t i = 0; i < last; i += 8) all |= differs(i);
   return all == 0;
+#endif
 }
 
 // The bytes of [from, from + size) without the NULs at their end. Aligned, size a multiple of 8.

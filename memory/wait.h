@@ -44,7 +44,7 @@ int signal(Caller& caller, const ObjectView& object, Word32& word, std::uint32_t
 // Tells everybody who waits for a change of the object. After the change, which was sequentially
 // consistent.
 void announce_slow(Caller& caller, const ObjectView& object);
-inline void announce(Caller& caller, const ObjectView& object) {
+[[gnu::always_inline]] inline void announce(Caller& caller, const ObjectView& object) {
   if ((object.descriptor->event.load(std::memory_order_seq_cst) & kSignals) != 0) [[unlikely]] {
     announce_slow(caller, object);
   }
