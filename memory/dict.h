@@ -31,13 +31,14 @@
 // version, entry, and afterwards finds the version, the root word and the object's id as they were.
 // By 3 the block was the shard's all the time; by 2 and the version no byte of the entry changed,
 // or one word from one value to another: so it was the key's when the slot was loaded, whatever the
-// slot names by now. Who finds the key need not ask whether the shard
-// has its hash: while the root word of a split stands both halves are in the block, and nobody
-// changes the other shard's before it does not (both locks are held). Who does not find it loads
-// depth and index then, before the root word again: depth changes before the root word in a split,
-// after it in a merge, so who has seen the new root word sees the new depth, and who has used the
-// new depth on the old block finds the root word changed. Progress: a reader tries again only if a
-// writer has got on meanwhile.
+// slot names by now. If the value has a block of its own, the slot must be as it was, too: that
+// block is given back when the slot names another entry. Who finds the key need not ask whether the
+// shard has its hash: while the root word of a split stands both halves are in the block, and
+// nobody changes the other shard's before it does not (both locks are held). Who does not find it
+// loads depth and index then, before the root word again: depth changes before the root word in a
+// split, after it in a merge, so who has seen the new root word sees the new depth, and who has
+// used the new depth on the old block finds the root word changed. Progress: a reader tries again
+// only if a writer has got on meanwhile.
 //
 // What if a process dies here?
 //  - Before the store that publishes: nothing happened. After it: all of it. Derived fields are
@@ -247,7 +248,7 @@ class Dict {
     ValueLayout layout;
 
     // The version before what it speaks of.
-    void load(std::byte* block, std::uint32_t from) {
+    [[gnu::always_inline]] void load(std::byte* block, std::uint32_t from) {
       at = block + from;
       offset = from;
       version = version_word().load();
@@ -378,7 +379,7 @@ class Dict {
     Caller& caller_;
     Word32* word_;
   };
-  static void touch(Shard& shard) {
+  [[gnu::always_inline]] static void touch(Shard& shard) {
     shard.changes.store(shard.changes.load(std::memory_order_relaxed) + 1);
   }
 
@@ -387,7 +388,7 @@ class Dict {
   struct Spot {
     Entry entry;             // if found
     Word32* slot = nullptr;  // of the key
-    std::uint32_t seen = 0;  // what it holds; 0: not found
+    bool found = false;
     Word32* free = nullptr;  // where it could be put
     bool alone = false;      // erasing it may leave an empty slot
   };
@@ -435,15 +436,19 @@ class Dict {
                             Word32* slot, const DictValue& value, bool large, Publish& publish);
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                const Incoming& incoming, Publish& publish);
+  bool prepare_inline(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
+                      const Incoming& incoming, Publish& publish);
   static void write_value(std::byte* entry, const DictKey& key, const DictValue& value, bool large,
                           std::uint32_t room, std::uint32_t spare);
   Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                 Incoming& incoming, Garbage& garbage);
   Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
   template <typename Choose>
-  bool replace_first(Shard& shard, const Block& block, const DictKey& key, Choose choose);
+  bool put_first(Call& call, Shard& shard, const Block& block, const DictKey& key, Choose choose);
+  bool put_at_slot(Call& call, Shard& shard, Block block, const DictKey& key,
+                   const DictValue& value, Word32& slot);
   template <typename Choose>
-  bool replace_at_once(Call& call, const DictKey& key, Shard*& held, Choose choose);
+  bool put_at_once(Call& call, const DictKey& key, Shard*& held, Choose choose);
   Result put_slowly(Call& call, const DictKey& key, const DictValue& value, Only only, Shard* held);
   Result change_slowly(Call& call, const DictKey& key, Shard* held, Decide decide);
   Result alter(Call& call, const DictKey& key, Incoming& incoming, Shard* held, Decide decide);
@@ -499,7 +504,8 @@ class Dict {
   }
   Result allocate(Call& call, Plan plan, std::uint32_t part, Fresh& fresh) const;
   void drop(Caller& caller, Fresh& fresh) const;
-  Result copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to) const;
+  Result copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to,
+                   Fresh* upper = nullptr) const;
   static bool append(const Entry& entry, std::uint64_t hash, Fresh& to);
   static void set_derived(Shard& shard, const Fresh& fresh);
   void publish_root(Shard& shard, const Fresh& fresh) const;

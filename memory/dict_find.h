@@ -78,7 +78,9 @@ SHOAL_VARIANT_BEGIN
 }
 
 // What nearly every call meets: the key is where find_first() finds it, or no slot of its first
-// bucket has its tag and one is empty. kDiffers: it is not so, or did not stand.
+// bucket has its tag and one is empty. kDiffers: it is not so, or did not stand. The slot is not
+// looked at again: the value is in the entry, of whose bytes the version says that they are those
+// of then.
 template <typename Use>
 [[gnu::always_inline]] inline Result Dict::find_at_once(const Shard& shard, const DictKey& key,
                                                         Use& use) const {
@@ -154,7 +156,8 @@ template <typename Use, typename Words>
     }
   }
   fence_loads();
-  return entry.stands() ? result : Result::kDiffers;
+  // The slot, too: a value's own block is given back when the slot names another entry.
+  return entry.stands() && words.slot(slot) == seen ? result : Result::kDiffers;
 }
 
 template <typename Use>

@@ -264,14 +264,14 @@ bool Dict::find_last(const Block& block, Spot& spot) const {
     Entry entry;
     if (seen <= kSlotReserved || !open_entry(block, slot_offset(seen), entry)) continue;
     const std::uint64_t sequence = sequence_in(entry.key_word);
-    if (spot.seen != 0 && sequence < last) continue;
+    if (spot.found && sequence < last) continue;
     last = sequence;
     spot.entry = entry;
     spot.slot = &block.slot(i);
-    spot.seen = seen;
+    spot.found = true;
     spot.alone = empty_slots(block.bucket(i / kSlotsPerBucket)) != 0;
   }
-  return spot.seen != 0;
+  return spot.found;
 }
 
 Result Dict::pop_last(Call& call, Show show) {

@@ -107,9 +107,10 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   return true;
 }
 
-// What counts of `from` and belongs to the shard {index, mask}. kDiffers: it does not fit.
-Result Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask,
-                       Fresh& to) const {
+// What counts of `from` and belongs to the shard {index, mask}; those of it whose next bit of the
+// hash is set go to `upper`, if there is one. kDiffers: it does not fit.
+Result Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mask, Fresh& to,
+                       Fresh* upper) const {
   if (from.at == nullptr) return from.root.block == 0 ? Result::kDone : Result::kDamaged;
   for (std::uint32_t i = 0; i < from.slots(); ++i) {
     const std::uint32_t seen = from.slot(i).load(std::memory_order_relaxed);
@@ -118,7 +119,8 @@ Result Dict::copy_live(const Block& from, std::uint32_t index, std::uint32_t mas
     if (!open_entry(from, slot_offset(seen), entry)) return Result::kDamaged;
     const std::uint64_t hash = hash_of(entry);
     if (((shard_bits(hash) ^ index) & mask) != 0) continue;
-    if (!append(entry, hash, to)) return Result::kDiffers;
+    const bool up = upper != nullptr && (hash & (std::uint64_t{mask} + 1)) != 0;
+    if (!append(entry, hash, up ? *upper : to)) return Result::kDiffers;
   }
   return Result::kDone;
 }
@@ -257,13 +259,11 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
     return result;
   }
   Block old;
-  const std::uint32_t mask = low_bits(depth);
   result = Result::kDiffers;
   if (shard.root.load(std::memory_order_relaxed) == root &&
       shard.depth.load(std::memory_order_relaxed) == depth) {
     (void)open_block(root, old);
-    result = copy_live(old, index, mask, low);
-    if (result == Result::kDone) result = copy_live(old, other, mask, high);
+    result = copy_live(old, index, low_bits(bits), low, &high);
   }
   // Somebody who holds the upper one may be waiting for this one: no waiting here.
   std::uint32_t free = 0;

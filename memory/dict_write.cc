@@ -44,7 +44,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
       fetch_spare(block, spot.entry);
       if (!has_key(spot.entry, key)) continue;
       spot.slot = &slot;
-      spot.seen = seen;
+      spot.found = true;
       spot.alone = empty_slots(bucket) != 0;
       return true;
     }
@@ -115,11 +115,13 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
 }
 
 // Writes an entry that nobody sees, and says which store would show it. False: there is no room.
-bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
-                   const Incoming& incoming, Publish& publish) {
+[[gnu::always_inline]] inline bool Dict::prepare_inline(Shard& shard, const Block& block,
+                                                        const DictKey& key, const Spot& spot,
+                                                        const Incoming& incoming,
+                                                        Publish& publish) {
   const DictValue value = incoming.in_entry();
   const bool large = incoming.large != 0;
-  const bool found = spot.seen != 0;
+  const bool found = spot.found;
   if (found && prepare_spare(block, key, spot.entry, spot.slot, value, large, publish)) return true;
   const std::uint32_t room = room_for(static_cast<std::uint32_t>(value.bytes));
   const std::uint32_t need = entry_bytes(key.bytes, room);
@@ -150,6 +152,11 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
   write_value(entry, key, value, large, room, found ? spot.entry.offset : 0);
   publish = {.slot = slot, .value = slot_of(tag_of(key.hash), tail), .bytes = need};
   return true;
+}
+
+bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
+                   const Incoming& incoming, Publish& publish) {
+  return prepare_inline(shard, block, key, spot, incoming, publish);
 }
 
 // ---- values with a block of their own ----
@@ -222,16 +229,18 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
   if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
 }
 
-Result Dict::put_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
-                    const Spot& spot, Incoming& incoming, Garbage& garbage) {
+[[gnu::always_inline]] inline Result Dict::put_at(Call& call, Shard& shard, const Block& block,
+                                                  const DictKey& key, const Spot& spot,
+                                                  Incoming& incoming, Garbage& garbage) {
   if (incoming.value->references) note_references();
-  const bool found = spot.seen != 0;
+  const bool found = spot.found;
   if (found && incoming.large == 0 && replace_word(shard, spot.entry, *incoming.value)) {
     return Result::kDone;
   }
   touch(shard);
   Publish publish;
-  if (block.at == nullptr || !prepare(shard, block, key, spot, incoming, publish)) [[unlikely]] {
+  if (block.at == nullptr || !prepare_inline(shard, block, key, spot, incoming, publish))
+      [[unlikely]] {
     return Result::kExhausted;
   }
   if (found && spot.entry.layout.large()) [[unlikely]] {
@@ -272,38 +281,58 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
                    1);
 }
 
-// Under the lock, where the key is as find_first() finds it, and its next value fits over the one
-// that it has, or over the spare. False: it is not so, and nothing was changed.
+// Under the lock, where the key is as find_first() finds it, or its first bucket shows that there
+// is none. False: it is not so, or there is no room; nothing was changed.
 template <typename Choose>
-[[gnu::always_inline]] inline bool Dict::replace_first(Shard& shard, const Block& block,
-                                                       const DictKey& key, Choose choose) {
+[[gnu::always_inline]] inline bool Dict::put_first(Call& call, Shard& shard, const Block& block,
+                                                   const DictKey& key, Choose choose) {
+  const auto is_put = [](const DictValue* value) {
+    return value != nullptr && value->bytes <= kInlineValueBytesMax && !value->references;
+  };
   Word32* const bucket = block.first_bucket(key.hash);
   const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
-  if (tagged == 0) return false;
+  if (tagged == 0) {
+    const std::uint32_t empty = empty_slots(bucket);
+    if (empty == 0) [[unlikely]]
+      return false;
+    const DictValue* const value = choose(nullptr);
+    return is_put(value) &&
+           put_at_slot(call, shard, block, key, *value, bucket[__builtin_ctz(empty)]);
+  }
   Entry entry;
   Word32* const slot = find_first(block, bucket, tagged, key, entry);
   if (slot == nullptr) [[unlikely]]
     return false;
   fetch_spare(block, entry);
-  const DictValue* const value = choose(stored_in(entry, key));
-  if (value == nullptr || value->bytes > kInlineValueBytesMax || value->references) [[unlikely]]
+  const StoredValue found = stored_in(entry, key);
+  const DictValue* const value = choose(&found);
+  if (!is_put(value)) [[unlikely]]
     return false;
   if (replace_word(shard, entry, *value)) return true;
   touch(shard);
   Publish publish;
-  if (!prepare_spare(block, key, entry, slot, *value, false, publish)) [[unlikely]]
-    return false;
+  if (!prepare_spare(block, key, entry, slot, *value, /*large=*/false, publish)) return false;
   slot->store(publish.value);
   add_to(shard.live, publish.bytes - entry.bytes());
   return true;
 }
 
-// What nearly every change of a value meets: nobody has the lock, and replace_first() does it.
-// `choose(found)`: the next value; null: something else is to be done. False: nothing was changed;
-// `held` is the shard of the key then, if the lock was free, and is locked.
+// An entry that was not there.
+[[gnu::noinline]] bool Dict::put_at_slot(Call& call, Shard& shard, Block block, const DictKey& key,
+                                         const DictValue& value, Word32& slot) {
+  Spot spot;
+  spot.free = &slot;
+  Incoming incoming{.value = &value};
+  Garbage none;
+  return put_at(call, shard, block, key, spot, incoming, none) == Result::kDone;
+}
+
+// What nearly every change of a value meets: nobody has the lock, and put_first() does it.
+// `choose(found or null)`: the next value; null: something else is to be done. False: nothing was
+// changed; `held` is the shard of the key then, if the lock was free, and is locked.
 template <typename Choose>
-[[gnu::always_inline]] inline bool Dict::replace_at_once(Call& call, const DictKey& key,
-                                                         Shard*& held, Choose choose) {
+[[gnu::always_inline]] inline bool Dict::put_at_once(Call& call, const DictKey& key, Shard*& held,
+                                                     Choose choose) {
   Shard* const shard = shard_of(key.hash);
   if (shard == nullptr || object_.is_stale()) [[unlikely]]
     return false;
@@ -317,11 +346,11 @@ template <typename Choose>
   if (!shard->lock.change(free, call.caller.owner << 2)) [[unlikely]]
     return false;
   Guard guard(*this, call.caller, shard->lock);
-  const bool same = shard->root.load(std::memory_order_relaxed) == root &&
-                    has_hash(*shard, shard_bits(key.hash));
+  const bool same =
+      shard->root.load(std::memory_order_relaxed) == root && has_hash(*shard, shard_bits(key.hash));
   if (!same) [[unlikely]]
     return false;
-  if (!replace_first(*shard, block, key, choose)) {
+  if (!put_first(call, *shard, block, key, choose)) {
     held = shard;
     guard.leave();
     return false;
@@ -359,14 +388,14 @@ template <typename Choose>
     const bool open = open_block(shard->root.load(std::memory_order_relaxed), block)
                           ? look(block, key, spot)
                           : block.root.block == 0;
-    if (!open || (spot.seen != 0 && !open_value(spot.entry, found))) [[unlikely]]
+    if (!open || (spot.found && !open_value(spot.entry, found))) [[unlikely]]
       return Result::kDamaged;
-    const DictDecision decision = decide(spot.seen != 0 ? &found : nullptr);
+    const DictDecision decision = decide(spot.found ? &found : nullptr);
     Result result = decision.result;
     Garbage garbage;
     bool erased = false;
     bool bring = false;
-    if (decision.what == DictDecision::What::kErase && spot.seen != 0) {
+    if (decision.what == DictDecision::What::kErase && spot.found) {
       result = erase_at(call, *shard, key, spot, garbage);
       erased = result == Result::kDone;
     } else if (decision.what == DictDecision::What::kPut) {
@@ -408,8 +437,9 @@ Result Dict::put(Call& call, const DictKey& key, const DictValue& value, Only on
   Shard* held = nullptr;
   // A large value is brought in before anything is locked.
   const bool done = value.bytes <= kInlineValueBytesMax &&
-                    replace_at_once(call, key, held, [&](const StoredValue&) {
-                      return only == Only::kIfAbsent ? nullptr : &value;
+                    put_at_once(call, key, held, [&](const StoredValue* found) {
+                      const Only not_put = found != nullptr ? Only::kIfAbsent : Only::kIfPresent;
+                      return only == not_put ? nullptr : &value;
                     });
   if (done) [[likely]]
     return Result::kDone;
@@ -448,8 +478,8 @@ Result Dict::erase(Call& call, const DictKey& key) {
 
 Result Dict::change(Call& call, const DictKey& key, Decide decide) {
   Shard* held = nullptr;
-  const bool done = replace_at_once(call, key, held, [&](const StoredValue& found) {
-    const DictDecision decision = decide(&found);
+  const bool done = put_at_once(call, key, held, [&](const StoredValue* found) {
+    const DictDecision decision = decide(found);
     return decision.what == DictDecision::What::kPut ? decision.value : nullptr;
   });
   if (done) [[likely]]

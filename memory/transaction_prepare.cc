@@ -40,7 +40,7 @@ Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
                                                         : block.root.block != 0) {
       return Result::kDamaged;
     }
-    const bool found = spot.seen != 0;
+    const bool found = spot.found;
     if (change.erase && !found) continue;
     if (found && spot.entry.layout.large()) {
       StoredValue old;

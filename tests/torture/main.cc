@@ -128,7 +128,11 @@ int run(const Flags& flags) {
     std::cerr << manager.status() << '\n';
     return 1;
   }
-  const auto client = manager->connect({.label = "torture"});
+  // As patient as the rounds: a machine with other work may leave the manager without a processor
+  // for longer than a user would wait.
+  const auto client = manager->connect({.label = "torture",
+                                        .control_timeout = absl::FromChrono(kWatchdog),
+                                        .op_timeout = absl::FromChrono(kWatchdog)});
   const auto observer = Client::connect_for_administration({.socket = manager->socket()});
   if (!client.ok() || !observer.ok()) {
     std::cerr << client.status() << ' ' << observer.status() << '\n';

@@ -25,7 +25,6 @@ namespace shoal::torture {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kWatchdog = std::chrono::seconds(60);
 constexpr auto kLook = std::chrono::microseconds(20);
 
 std::unique_ptr<Scenario> scenario_of(About about, std::uint64_t seed, const Client& client) {

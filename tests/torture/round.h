@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@
 #include "tests/torture/board.h"
 
 namespace shoal::torture {
+
+// After so long somebody stands still.
+inline constexpr auto kWatchdog = std::chrono::seconds(60);
 
 struct Tally {
   std::uint64_t rounds = 0;

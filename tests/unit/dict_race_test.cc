@@ -164,8 +164,38 @@ void race_for_one_entry(test::RunRoles run) {
   EXPECT_EQ(shared->wrong.load(), kNothing);
 }
 
+// Values in blocks of their own: what one key gives back another uses, while somebody copies it.
+void race_for_large_values(test::RunRoles run) {
+  constexpr int kChanges = 30'000;
+  constexpr std::size_t kBytes = 200'000;
+  DictMemory memory(std::uint64_t{1} << 20);  // so small that it is used again soon
+  const test::SharedBy<Shared> shared;
+  shared->writers.store(1);
+  const auto change = [&] {
+    Process process(1);
+    TextDict dict(memory.dict(), process.caller);
+    for (int i = 0; i < kChanges && shared->goes_on(); ++i) {
+      const std::string value(kBytes, static_cast<char>('a' + i % 26));
+      const char* const key = i % 4 == 0 ? "key" : "another";
+      shared->complain_unless(dict.put(key, value) == Result::kDone, kNotPut);
+    }
+    shared->writers.store(0);
+  };
+  const auto look = [&] {
+    while (shared->goes_on()) {
+      const std::optional<std::string> found = TextDict::get(memory.reader(), "key");
+      if (!found) continue;
+      shared->complain_unless(found->find_first_not_of(found->front()) == std::string::npos, kTorn);
+    }
+  };
+  run({change, look});
+  EXPECT_EQ(shared->wrong.load(), kNothing);
+}
+
 TEST(DictRace, OfThreadsForOneEntry) { race_for_one_entry(test::run_as_threads); }
 TEST(DictRace, OfProcessesForOneEntry) { race_for_one_entry(test::run_as_processes); }
+TEST(DictRace, OfThreadsForLargeValues) { race_for_large_values(test::run_as_threads); }
+TEST(DictRace, OfProcessesForLargeValues) { race_for_large_values(test::run_as_processes); }
 TEST(DictRace, OfThreads) { race(test::run_as_threads); }
 TEST(DictRace, OfProcesses) { race(test::run_as_processes); }
 
