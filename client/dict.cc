@@ -368,6 +368,24 @@ absl::Status watch_dict(const std::shared_ptr<Reference>& reference, std::uint64
   });
 }
 
+absl::Status wait_for_value(
+    const std::shared_ptr<Reference>& reference, AnyKey key, absl::Duration timeout,
+    absl::FunctionRef<std::optional<bool>(const CopiedValue* now)> is_other) {
+  CopiedValue now;
+  Result result = Result::kDone;
+  absl::Status status = wait_for_dict(reference, timeout, [&](const ArenaReference& object) {
+    result = object.dict->find(key.in(*object.dict), op_timeout_ns(object),
+                               [&](const StoredValue& value) { now.take(value); });
+    if (result == Result::kTimedOut) return false;
+    if (result != Result::kDone && result != Result::kAbsent) return true;
+    const std::optional<bool> other = is_other(result == Result::kDone ? &now : nullptr);
+    result = other ? Result::kDone : Result::kDamaged;
+    return !other || *other;
+  });
+  if (!status.ok() || result == Result::kDone) return status;
+  return failure(result, *object_of(reference));
+}
+
 }  // namespace internal
 
 absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
@@ -378,26 +396,14 @@ absl::Status Dict::watch(const Key& key, const std::optional<Value>& seen,
     if (absl::Status status = encoded.from(*seen, nullptr); !status.ok()) return status;
   }
   const std::string_view bytes(static_cast<const char*>(encoded.stored.data), encoded.stored.bytes);
-  CopiedValue now;
-  bool damaged = false;
-  absl::Status status =
-      internal::wait_for_dict(reference_, timeout, [&](const ArenaReference& object) {
-        const Result result =
-            read_dict(object, key, [&](const StoredValue& value) { now.take(value); });
-        if (result == Result::kAbsent) return seen.has_value();
-        if (result == Result::kTimedOut) return false;
-        damaged = result != Result::kDone;
-        return damaged || !seen || now.kind() != encoded.stored.kind || now.bytes() != bytes;
+  return internal::wait_for_value(
+      reference_, key, timeout, [&](const CopiedValue* now) -> std::optional<bool> {
+        if (now == nullptr || !seen) return (now != nullptr) != seen.has_value();
+        return now->kind() != encoded.stored.kind || now->bytes() != bytes;
       });
-  if (!status.ok() || !damaged) return status;
-  return internal::failure(Result::kDamaged, *object_of(reference_));
 }
 
 absl::StatusOr<std::uint64_t> Dict::changes() const { return internal::dict_changes(reference_); }
-
-absl::Status Dict::watch(std::uint64_t seen, absl::Duration timeout) const {
-  return internal::watch_dict(reference_, seen, timeout);
-}
 
 // ---- seeing ----
 

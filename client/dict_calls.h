@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -92,6 +93,12 @@ std::string typed_key_named(const ArenaReference& object, std::span<const std::b
 absl::Status wait_for_dict(const std::shared_ptr<Reference>& reference, absl::Duration timeout,
                            absl::FunctionRef<bool(const ArenaReference&)> is_so);
 
+// Until `is_other(value)`, null if there is none. DATA_LOSS: std::nullopt, which says that it
+// cannot be a value of this dict, or what makes reading fail.
+absl::Status wait_for_value(
+    const std::shared_ptr<Reference>& reference, AnyKey key, absl::Duration timeout,
+    absl::FunctionRef<std::optional<bool>(const CopiedValue* now)> is_other);
+
 // The value is of this kind, and another was wanted.
 absl::Status wrong_kind(const ArenaReference& object, const Key& key, std::uint8_t kind,
                         std::string_view wanted);
@@ -123,7 +130,8 @@ inline absl::Status check_to_write(const Key& key) {
 // `operation(object, call)` gives a memory::Result; `name(object)` names object and key, if need
 // be.
 template <typename Name, typename Operation>
-[[gnu::always_inline]] inline absl::Status write_entry(const ArenaReference* object, Name name, Operation operation) {
+[[gnu::always_inline]] inline absl::Status write_entry(const ArenaReference* object, Name name,
+                                                       Operation operation) {
   ThreadEntry* thread = object == nullptr ? nullptr : thread_in(object->writer);
   if (thread == nullptr) [[unlikely]] {
     absl::StatusOr<ThreadEntry*> entered = enter(object);
@@ -139,8 +147,8 @@ template <typename Name, typename Operation>
 }
 
 template <typename Operation>
-[[gnu::always_inline]] inline absl::Status write_dict(const std::shared_ptr<Reference>& reference, const Key& key,
-                        Operation operation) {
+[[gnu::always_inline]] inline absl::Status write_dict(const std::shared_ptr<Reference>& reference,
+                                                      const Key& key, Operation operation) {
   if (absl::Status status = check_to_write(key); !status.ok()) [[unlikely]]
     return status;
   return write_entry(

@@ -165,18 +165,12 @@ absl::Status typed_entries(
 
 absl::Status typed_watch(const std::shared_ptr<Reference>& reference, KeyBytes key,
                          const std::byte* seen, std::size_t bytes, absl::Duration timeout) {
-  CopiedValue now;
-  bool fits = true;
-  absl::Status status = wait_for_dict(reference, timeout, [&](const ArenaReference& object) {
-    const Result result = object.dict->find(key_in(object, key), op_timeout_ns(object),
-                                            [&](const StoredValue& found) { now.take(found); });
-    if (result == Result::kAbsent) return seen != nullptr;
-    if (result == Result::kTimedOut) return false;
-    fits = result == Result::kDone && now.kind() == kRaw && now.bytes().size() == bytes;
-    return !fits || seen == nullptr || std::memcmp(seen, now.bytes().data(), bytes) != 0;
-  });
-  if (!status.ok() || fits) return status;
-  return failure(Result::kDamaged, *object_of(reference));
+  return wait_for_value(
+      reference, AnyKey(key), timeout, [&](const CopiedValue* now) -> std::optional<bool> {
+        if (now == nullptr) return seen != nullptr;
+        if (now->kind() != kRaw || now->bytes().size() != bytes) return std::nullopt;
+        return seen == nullptr || std::memcmp(seen, now->bytes().data(), bytes) != 0;
+      });
 }
 
 absl::Status sum_is_too_large(const Reference* reference, KeyBytes key) {

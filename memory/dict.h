@@ -28,11 +28,12 @@
 //     instant, or one and the next change of one word.
 //
 // Why no torn or foreign entry is returned: a reader loads the root word (acquire), slot (acquire),
-// version, entry, and afterwards finds the version, the root word and the object's id as they were.
-// By 3 the block was the shard's all the time; by 2 and the version no byte of the entry changed,
-// or one word from one value to another: so it was the key's when the slot was loaded, whatever the
-// slot names by now. If the value has a block of its own, the slot must be as it was, too: that
-// block is given back when the slot names another entry. Who finds the key need not ask whether the
+// version, entry, and afterwards finds first the slot, then the version, the root word and the
+// object's id as they were. By 3 the block was the shard's all the time; by 2 and the version no
+// byte of the entry changed, or one word from one value to another. The slot in the middle of that
+// says that the entry of this version was published: a spare has its new version before a slot
+// names it, and its writer may die in between. It also says that a value's own block was not given
+// back yet. Who finds the key need not ask whether the
 // shard has its hash: while the root word of a split stands both halves are in the block, and
 // nobody changes the other shard's before it does not (both locks are held). Who does not find it
 // loads depth and index then, before the root word again: depth changes before the root word in a
@@ -260,7 +261,7 @@ class Dict {
     [[nodiscard]] std::byte* value() const { return key() + padded(key_bytes()); }
     [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room()); }
     [[nodiscard]] Word64& version_word() const { return reinterpret_cast<Word64*>(at)[2]; }
-    // What was read of it since it was loaded, before a fence of loads, is what a slot named then.
+    // It is what it was when it was loaded. Asked after a fence of loads, and after the slot.
     [[nodiscard]] bool stands() const {
       return (version & 1) == 0 && version_word().load(std::memory_order_relaxed) == version;
     }
@@ -289,7 +290,7 @@ class Dict {
   static bool has_key(const Entry& entry, const DictKey& key);
   static bool is_key(const std::byte* theirs, const DictKey& key);  // of the same length
   static Word32* find_first(const Block& block, Word32* bucket, std::uint32_t tagged,
-                            const DictKey& key, Entry& entry);
+                            const DictKey& key, std::uint32_t& seen, Entry& entry);
   static StoredValue stored_in(const Entry& entry, const DictKey& key);
 
   // ---- shards (dict_shards.cc) ----
@@ -445,8 +446,8 @@ class Dict {
   Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
   template <typename Choose>
   bool put_first(Call& call, Shard& shard, const Block& block, const DictKey& key, Choose choose);
-  bool put_at_slot(Call& call, Shard& shard, Block block, const DictKey& key,
-                   const DictValue& value, Word32& slot);
+  bool insert_first(Call& call, Shard& shard, Block block, const DictKey& key,
+                    const DictValue& value, Word32* bucket);
   template <typename Choose>
   bool put_at_once(Call& call, const DictKey& key, Shard*& held, Choose choose);
   Result put_slowly(Call& call, const DictKey& key, const DictValue& value, Only only, Shard* held);

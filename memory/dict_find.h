@@ -53,13 +53,14 @@ SHOAL_VARIANT_BEGIN
          is_key(entry.key(), key);
 }
 
-// The slot of the key, and its entry, if it is the first one of its first bucket that has its tag,
-// and the value is in the entry itself. That is how it nearly always is; null: not this time.
+// The slot of the key, what it holds, and the entry that this names, if it is the first one of its
+// first bucket that has its tag, and the value is in the entry itself. That is how it nearly always
+// is; null: not this time.
 [[gnu::always_inline]] inline Word32* Dict::find_first(const Block& block, Word32* bucket,
                                                        std::uint32_t tagged, const DictKey& key,
-                                                       Entry& entry) {
+                                                       std::uint32_t& seen, Entry& entry) {
   Word32* const slot = bucket + __builtin_ctz(tagged);
-  const std::uint32_t seen = slot->load();
+  seen = slot->load();
   const std::uint32_t offset = slot_offset(seen);
   if (seen <= kSlotReserved || offset + kEntryHeadBytes > block.bytes()) [[unlikely]]
     return nullptr;
@@ -78,9 +79,7 @@ SHOAL_VARIANT_BEGIN
 }
 
 // What nearly every call meets: the key is where find_first() finds it, or no slot of its first
-// bucket has its tag and one is empty. kDiffers: it is not so, or did not stand. The slot is not
-// looked at again: the value is in the entry, of whose bytes the version says that they are those
-// of then.
+// bucket has its tag and one is empty. kDiffers: it is not so, or did not stand.
 template <typename Use>
 [[gnu::always_inline]] inline Result Dict::find_at_once(const Shard& shard, const DictKey& key,
                                                         Use& use) const {
@@ -95,12 +94,15 @@ template <typename Use>
     fence_loads();
     return absent && is_same(shard, root) ? Result::kAbsent : Result::kDiffers;
   }
+  std::uint32_t seen = 0;
   Entry entry;
-  if (find_first(block, bucket, tagged, key, entry) == nullptr) [[unlikely]]
+  const Word32* const slot = find_first(block, bucket, tagged, key, seen, entry);
+  if (slot == nullptr) [[unlikely]]
     return Result::kDiffers;
   use(stored_in(entry, key));
   fence_loads();
-  return entry.stands() && is_same(shard, root) ? Result::kDone : Result::kDiffers;
+  const bool stood = slot->load() == seen && entry.stands() && is_same(shard, root);
+  return stood ? Result::kDone : Result::kDiffers;
 }
 
 // One try, wherever the key is. kDiffers: what was seen did not stand.
@@ -156,8 +158,7 @@ template <typename Use, typename Words>
     }
   }
   fence_loads();
-  // The slot, too: a value's own block is given back when the slot names another entry.
-  return entry.stands() && words.slot(slot) == seen ? result : Result::kDiffers;
+  return words.slot(slot) == seen && entry.stands() ? result : Result::kDiffers;
 }
 
 template <typename Use>

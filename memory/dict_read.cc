@@ -36,8 +36,9 @@ void append_bytes(std::vector<std::byte>& to, const std::byte* from, std::uint64
 
 Result Dict::find_again(const DictKey& key, std::int64_t timeout_ns,
                         absl::FunctionRef<void(const StoredValue&)> use) const {
-  for (Retries retries(timeout_ns);;) {
-    const Shard* const shard = find_shard(shard_bits(key.hash));
+  const Shard* shard = shard_of(key.hash);
+  for (Retries retries(timeout_ns);; shard = nullptr) {
+    if (shard == nullptr) shard = find_shard(shard_bits(key.hash));
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const bool marked = shard->transaction.load() != 0;
     Result result =
@@ -96,8 +97,7 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
     append_bytes(snapshot.bytes, value.data, value.bytes);
   }
   fence_loads();
-  // The slot, too: what the shard had at one instant is asked for.
-  const bool stood = entry.stands() && words.slot(block.slot(slot)) == seen;
+  const bool stood = words.slot(block.slot(slot)) == seen && entry.stands();
   if (stood) {
     snapshot.items.push_back(item);
   } else {

@@ -89,7 +89,8 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   std::byte* const at = block.at + to.tail;
   store_word(at, entry.key_word, std::memory_order_relaxed);
   store_word(at + 8, entry.layout.moved(room, 0).word, std::memory_order_relaxed);
-  copy_in(at + kEntryHeadBytes, entry.key(), bytes - kEntryHeadBytes, bytes - kEntryHeadBytes);
+  copy_in(at + kEntryHeadBytes, entry.key(),
+          padded(entry.key_bytes()) + padded(entry.layout.bytes()), bytes - kEntryHeadBytes);
   const std::uint32_t mask = block.buckets() - 1;
   std::uint32_t bucket = bucket_bits(hash) & mask;
   std::uint32_t free = empty_slots(block.bucket(bucket));

@@ -17,6 +17,15 @@ constexpr std::uint32_t kSlotsFullOf16 = 14;
 
 std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U); }
 
+// One that is erased or empty; null: there is none.
+Word32* free_slot(Word32* bucket) {
+  Word32* const end = bucket + kSlotsPerBucket;
+  Word32* const free = std::find_if(bucket, end, [](const Word32& slot) {
+    return slot.load(std::memory_order_relaxed) <= kSlotErased;
+  });
+  return free == end ? nullptr : free;
+}
+
 }  // namespace
 
 // ---- where the key is ----
@@ -48,11 +57,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
       spot.alone = empty_slots(bucket) != 0;
       return true;
     }
-    if (spot.free == nullptr) {
-      for (std::uint32_t i = 0; i < kSlotsPerBucket && spot.free == nullptr; ++i) {
-        if (bucket[i].load(std::memory_order_relaxed) <= kSlotErased) spot.free = &bucket[i];
-      }
-    }
+    if (spot.free == nullptr) spot.free = free_slot(bucket);
     if (empty_slots(bucket) != 0) break;
   }
   return true;
@@ -115,6 +120,7 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
 }
 
 // Writes an entry that nobody sees, and says which store would show it. False: there is no room.
+// In line for put_at(); prepare() is the same for transactions.
 [[gnu::always_inline]] inline bool Dict::prepare_inline(Shard& shard, const Block& block,
                                                         const DictKey& key, const Spot& spot,
                                                         const Incoming& incoming,
@@ -281,8 +287,10 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
                    1);
 }
 
-// Under the lock, where the key is as find_first() finds it, or its first bucket shows that there
-// is none. False: it is not so, or there is no room; nothing was changed.
+// Under the lock, where the key is as find_first() finds it and its value fits over the one that it
+// has, or over the spare, or where its first bucket shows that there is none. False: it is not so,
+// `choose` gave no value, or one that takes more than that, or there is no room; nothing has
+// changed but `changes`. The same as put_at(), for what is known here not to be so left out.
 template <typename Choose>
 [[gnu::always_inline]] inline bool Dict::put_first(Call& call, Shard& shard, const Block& block,
                                                    const DictKey& key, Choose choose) {
@@ -292,15 +300,14 @@ template <typename Choose>
   Word32* const bucket = block.first_bucket(key.hash);
   const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
   if (tagged == 0) {
-    const std::uint32_t empty = empty_slots(bucket);
-    if (empty == 0) [[unlikely]]
+    if (empty_slots(bucket) == 0) [[unlikely]]
       return false;
     const DictValue* const value = choose(nullptr);
-    return is_put(value) &&
-           put_at_slot(call, shard, block, key, *value, bucket[__builtin_ctz(empty)]);
+    return is_put(value) && insert_first(call, shard, block, key, *value, bucket);
   }
+  std::uint32_t seen = 0;
   Entry entry;
-  Word32* const slot = find_first(block, bucket, tagged, key, entry);
+  Word32* const slot = find_first(block, bucket, tagged, key, seen, entry);
   if (slot == nullptr) [[unlikely]]
     return false;
   fetch_spare(block, entry);
@@ -317,18 +324,17 @@ template <typename Choose>
   return true;
 }
 
-// An entry that was not there.
-[[gnu::noinline]] bool Dict::put_at_slot(Call& call, Shard& shard, Block block, const DictKey& key,
-                                         const DictValue& value, Word32& slot) {
+[[gnu::noinline]] bool Dict::insert_first(Call& call, Shard& shard, Block block, const DictKey& key,
+                                          const DictValue& value, Word32* bucket) {
   Spot spot;
-  spot.free = &slot;
+  spot.free = free_slot(bucket);
   Incoming incoming{.value = &value};
   Garbage none;
   return put_at(call, shard, block, key, spot, incoming, none) == Result::kDone;
 }
 
 // What nearly every change of a value meets: nobody has the lock, and put_first() does it.
-// `choose(found or null)`: the next value; null: something else is to be done. False: nothing was
+// `choose(found or null)`: the next value; null: something else is to be done. False: nothing has
 // changed; `held` is the shard of the key then, if the lock was free, and is locked.
 template <typename Choose>
 [[gnu::always_inline]] inline bool Dict::put_at_once(Call& call, const DictKey& key, Shard*& held,
@@ -363,7 +369,8 @@ template <typename Choose>
 
 // `decide(found or null)` gives a DictDecision; a value it gives is `incoming`'s already, or is
 // brought in once the lock is free again. `held`: the shard of the key, if the caller has its lock,
-// which is given up.
+// which is given up. What does not happen to most calls is in functions of its own, so that the
+// rest of it, which is made one function (flatten), stays in registers.
 [[gnu::flatten]] Result Dict::alter(Call& call, const DictKey& key, Incoming& incoming, Shard* held,
                                     Decide decide) {
   // Others were quicker each time, or these are not the bytes of a dict.
@@ -478,12 +485,20 @@ Result Dict::erase(Call& call, const DictKey& key) {
 
 Result Dict::change(Call& call, const DictKey& key, Decide decide) {
   Shard* held = nullptr;
+  bool leaves = false;
+  Result result = Result::kDone;
   const bool done = put_at_once(call, key, held, [&](const StoredValue* found) {
     const DictDecision decision = decide(found);
+    leaves = decision.what == DictDecision::What::kLeave;
+    result = decision.result;
     return decision.what == DictDecision::What::kPut ? decision.value : nullptr;
   });
   if (done) [[likely]]
     return Result::kDone;
+  if (leaves) {
+    unlock_word(call.caller, held->lock);
+    return result;
+  }
   return change_slowly(call, key, held, decide);
 }
 

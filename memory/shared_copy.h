@@ -172,8 +172,13 @@ inline void put_word(void* to, std::uint64_t word, std::size_t bytes) {
     std::memcpy(out, &word, 8);
   }
 #else
-  if (size >= 8) [[likely]] {
+  if (size > 8) [[likely]] {
     copy_overlapping(out, from, size);
+    return;
+  }
+  if (size == 8) {  // in one load: it may be a word that changes in its place
+    const std::uint64_t word = load_word(from, kCopyLoad);
+    std::memcpy(out, &word, 8);
     return;
   }
 #endif

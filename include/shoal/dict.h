@@ -98,6 +98,9 @@ SHOAL_EXPORT absl::Status clear_dict(const Reference* reference);
 SHOAL_EXPORT absl::StatusOr<DictStatistics> verify_dict(const Reference* reference);
 SHOAL_EXPORT absl::StatusOr<std::uint64_t> dict_changes(
     const std::shared_ptr<Reference>& reference);
+// What changes() gives, and nothing that becomes it: `watch(5, {})` is about the key 5.
+template <typename T>
+concept ChangeCount = std::unsigned_integral<T> && sizeof(T) == sizeof(std::uint64_t);
 SHOAL_EXPORT absl::Status watch_dict(const std::shared_ptr<Reference>& reference,
                                      std::uint64_t seen, absl::Duration timeout);
 
@@ -181,8 +184,11 @@ class SHOAL_EXPORT Dict : public internal::ArenaKind<Dict> {
   // A number that grows with every change of the dict.
   [[nodiscard]] absl::StatusOr<std::uint64_t> changes() const;
   // Until changes() is not `seen`.
-  [[nodiscard]] absl::Status watch(std::uint64_t seen,
-                                   absl::Duration timeout = absl::InfiniteDuration()) const;
+  template <internal::ChangeCount T>
+  [[nodiscard]] absl::Status watch(T seen,
+                                   absl::Duration timeout = absl::InfiniteDuration()) const {
+    return internal::watch_dict(reference_, seen, timeout);
+  }
 
   // ---- seeing ----
 

@@ -192,7 +192,8 @@ class TypedDict : public internal::ArenaKind<TypedDict<K, V>> {
     return internal::dict_changes(this->reference_);
   }
   // Until changes() is not `seen`.
-  [[nodiscard]] absl::Status watch(std::uint64_t seen,
+  template <internal::ChangeCount T>
+  [[nodiscard]] absl::Status watch(T seen,
                                    absl::Duration timeout = absl::InfiniteDuration()) const {
     return internal::watch_dict(this->reference_, seen, timeout);
   }

@@ -93,6 +93,33 @@ TEST_F(Dicts, ChangeAtomically) {
   EXPECT_EQ(dict.pop("a").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(Dicts, AreWatched) {
+  const Dict dict = made<Dict>("it");
+  constexpr absl::StatusCode kInVain = absl::StatusCode::kDeadlineExceeded;
+  ASSERT_TRUE(dict.put(1, "one").ok());
+  EXPECT_EQ(dict.watch(1, "one", absl::ZeroDuration()).code(), kInVain);
+  EXPECT_EQ(dict.watch(2, std::nullopt, absl::ZeroDuration()).code(), kInVain);
+  EXPECT_TRUE(dict.watch(1, "two").ok());
+  EXPECT_TRUE(dict.watch(1, 1).ok());
+  EXPECT_TRUE(dict.watch(1, {}).ok());  // about the key 1, not about one change
+  EXPECT_TRUE(dict.watch(2, "two").ok());
+  EXPECT_EQ(dict.watch(Value::list({}), 1).code(), absl::StatusCode::kInvalidArgument);
+  const std::uint64_t changes = test::must(dict.changes());
+  EXPECT_EQ(dict.watch(changes, absl::ZeroDuration()).code(), kInVain);
+  Child waiter([this](Channel& parent) {
+    const Client client = manager_.client();
+    const Dict mine = test::must(client.open<Dict>("it"));
+    parent.say("ready");
+    if (!mine.watch(1, "one").ok()) return std::string("in vain");
+    return *test::must(mine.get(1)).as_string();
+  });
+  EXPECT_EQ(waiter.hear(), "ready");
+  ASSERT_TRUE(dict.put(2, "two").ok());
+  ASSERT_TRUE(dict.put(1, "another").ok());
+  EXPECT_EQ(waiter.result(), "another");
+  EXPECT_TRUE(dict.watch(changes).ok());
+}
+
 TEST_F(Dicts, AreReadButNotWrittenThroughReadOnlyProxies) {
   const Dict dict = made<Dict>("it");
   ASSERT_TRUE(dict.put("a", 1).ok());

@@ -332,6 +332,7 @@ class Everything {
       case 7:
         (void)typed_.put(key, Record());
         (void)typed_.get_or_insert(key + 1, Record());
+        (void)typed_.update({{.key = key, .value = Record()}, {.key = key + 3, .value = Record()}});
         return (void)typed_.erase(key + 2);
       case 8:
         return (void)names_.set(std::to_string(key), text);
@@ -347,6 +348,8 @@ class Everything {
     (void)dict_.visit(key, [](ValueKind, std::span<const std::byte>) {});
     (void)dict_.view("large");
     (void)typed_.get(key);
+    (void)typed_.watch(key, Record(), kBrief);
+    if (random() % 8 == 0) (void)typed_.items();
     (void)names_.names();
     (void)dict_.watch(key, Value(1), kBrief);
     if (random() % 8 == 0) (void)dict_.items();
@@ -385,10 +388,12 @@ class Everything {
       (void)t.get(dict_, key);
       if (absl::Status status = t.put(dict_, key, 1); !status.ok()) return status;
       (void)t.append(list_, 1);
+      (void)t.put(typed_, key, Record());
       return t.store(cell_, 1);
     });
     (void)client_.read_transaction([&](ReadTransaction& t) {
       (void)t.get(list_, 0);
+      (void)t.get(typed_, key);
       return t.get(dict_, key).status();
     });
   }

@@ -190,6 +190,8 @@ TEST_F(TypedDicts, AreWatched) {
   EXPECT_EQ(code(counts.watch(2, std::nullopt, absl::ZeroDuration())), "DEADLINE_EXCEEDED");
   must(counts.watch(1, 9, absl::ZeroDuration()));
   must(counts.watch(1, std::nullopt, absl::ZeroDuration()));
+  must(counts.watch(1, {}, absl::ZeroDuration()));
+  must(counts.watch(1, {}));
   const std::uint64_t changes = must(counts.changes());
   EXPECT_EQ(code(counts.watch(changes, absl::ZeroDuration())), "DEADLINE_EXCEEDED");
   Child waiter([this](Channel& parent) {

@@ -24,6 +24,16 @@ std::string random_text(std::mt19937_64& random, std::size_t most) {
   return text;
 }
 
+// The format's: what is in line for short keys is the library's for all.
+TEST(DictHash, IsSeededXxh3OfEveryLength) {
+  std::string key;
+  for (int bytes = 0; bytes < 300; ++bytes, key += static_cast<char>('a' + bytes % 26)) {
+    EXPECT_EQ(memory::dict_hash(7, 5, key.data(), key.size()),
+              XXH3_64bits_withSeed(key.data(), key.size(), 7 + 5 * 0x9e3779b97f4a7c15ULL))
+        << bytes;
+  }
+}
+
 TEST(DictBucket, IsLookedAtAsThePortableTwinDoes) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 10'000; ++round) {
