@@ -93,8 +93,8 @@ std::string typed_key_named(const ArenaReference& object, std::span<const std::b
 absl::Status wait_for_dict(const std::shared_ptr<Reference>& reference, absl::Duration timeout,
                            absl::FunctionRef<bool(const ArenaReference&)> is_so);
 
-// Until `is_other(value)`, null if there is none. DATA_LOSS: std::nullopt, which says that it
-// cannot be a value of this dict, or what makes reading fail.
+// Until `is_other(value)`, null if there is none. DATA_LOSS: it gave std::nullopt, which says that
+// this cannot be a value of this dict, or the bytes are damaged.
 absl::Status wait_for_value(
     const std::shared_ptr<Reference>& reference, AnyKey key, absl::Duration timeout,
     absl::FunctionRef<std::optional<bool>(const CopiedValue* now)> is_other);

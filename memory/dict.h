@@ -190,9 +190,7 @@ class Dict {
 
   // ---- writing: kTimedOut: another's lock; kExhausted: see Call::why ----
 
-  // kPresent / kAbsent: not put because the key was / was not there.
-  enum class Only : std::uint8_t { kAlways, kIfAbsent, kIfPresent };
-  Result put(Call& call, const DictKey& key, const DictValue& value, Only only = Only::kAlways);
+  Result put(Call& call, const DictKey& key, const DictValue& value);
   Result erase(Call& call, const DictKey& key);
   // `decide(found or null)` is called under the lock of the key; it must be quick, and may be
   // called again. The value shown does not change meanwhile.
@@ -263,7 +261,7 @@ class Dict {
     [[nodiscard]] Word64& version_word() const { return reinterpret_cast<Word64*>(at)[2]; }
     // It is what it was when it was loaded. Asked after a fence of loads, and after the slot.
     [[nodiscard]] bool stands() const {
-      return (version & 1) == 0 && version_word().load(std::memory_order_relaxed) == version;
+      return (version & 1) == 0 && version_word().load() == version;
     }
   };
 
@@ -384,7 +382,7 @@ class Dict {
     shard.changes.store(shard.changes.load(std::memory_order_relaxed) + 1);
   }
 
-  // ---- one key, under the lock (dict_write.cc) ----
+  // ---- one key, under the lock (dict_at_once.cc, dict_write.cc, dict_put.h, dict_large.cc) ----
 
   struct Spot {
     Entry entry;             // if found
@@ -450,7 +448,7 @@ class Dict {
                     const DictValue& value, Word32* bucket);
   template <typename Choose>
   bool put_at_once(Call& call, const DictKey& key, Shard*& held, Choose choose);
-  Result put_slowly(Call& call, const DictKey& key, const DictValue& value, Only only, Shard* held);
+  Result put_slowly(Call& call, const DictKey& key, const DictValue& value, Shard* held);
   Result change_slowly(Call& call, const DictKey& key, Shard* held, Decide decide);
   Result alter(Call& call, const DictKey& key, Incoming& incoming, Shard* held, Decide decide);
   Result after_full(Call& call, const DictKey& key, const Incoming& incoming);
@@ -539,8 +537,11 @@ class Dict {
     return true;
   }
   [[nodiscard]] [[gnu::always_inline]] bool is_same(const Shard& shard, std::uint64_t root) const {
-    return shard.root.load(std::memory_order_relaxed) == root &&
-           object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
+    return shard.root.load(std::memory_order_relaxed) == root && is_object();
+  }
+  // Not another one's in the same place.
+  [[nodiscard]] [[gnu::always_inline]] bool is_object() const {
+    return object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
   }
 
   template <typename Use>

@@ -88,17 +88,14 @@ template <typename Choose>
 
 // ---- calls ----
 
-Result Dict::put(Call& call, const DictKey& key, const DictValue& value, Only only) {
+Result Dict::put(Call& call, const DictKey& key, const DictValue& value) {
   Shard* held = nullptr;
   // A large value is brought in before anything is locked.
   const bool done = value.bytes <= kInlineValueBytesMax &&
-                    put_at_once(call, key, held, [&](const StoredValue* found) {
-                      const Only not_put = found != nullptr ? Only::kIfAbsent : Only::kIfPresent;
-                      return only == not_put ? nullptr : &value;
-                    });
+                    put_at_once(call, key, held, [&](const StoredValue*) { return &value; });
   if (done) [[likely]]
     return Result::kDone;
-  return put_slowly(call, key, value, only, held);
+  return put_slowly(call, key, value, held);
 }
 
 Result Dict::change(Call& call, const DictKey& key, Decide decide) {

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "memory/dict.h"
+#include "memory/seeded_faults.h"
 
 namespace shoal::memory {
 
@@ -90,9 +91,10 @@ template <typename Use>
   Word32* const bucket = block.first_bucket(key.hash);
   const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
   if (tagged == 0) {
-    const bool absent = empty_slots(bucket) != 0 && has_hash(shard, shard_bits(key.hash));
+    const bool empty = empty_slots(bucket) != 0;
     fence_loads();
-    return absent && is_same(shard, root) ? Result::kAbsent : Result::kDiffers;
+    const bool absent = empty && has_hash(shard, shard_bits(key.hash)) && is_same(shard, root);
+    return absent ? Result::kAbsent : Result::kDiffers;
   }
   std::uint32_t seen = 0;
   Entry entry;
@@ -101,7 +103,8 @@ template <typename Use>
     return Result::kDiffers;
   use(stored_in(entry, key));
   fence_loads();
-  const bool stood = slot->load() == seen && entry.stands() && is_same(shard, root);
+  const bool again = slot->load() == seen || has_fault(Fault::kSlotNotLookedAtAgain);
+  const bool stood = again && entry.stands() && is_same(shard, root);
   return stood ? Result::kDone : Result::kDiffers;
 }
 
@@ -131,8 +134,7 @@ Result Dict::find_in(const Shard& shard, const DictKey& key, Use& use, const Wor
   }
   fence_loads();
   if (result != Result::kDone && !has_hash(shard, shard_bits(key.hash))) return Result::kDiffers;
-  const bool same = words.word(shard.root) == root && words.stand() &&
-                    object_.descriptor->id.load(std::memory_order_relaxed) == object_.id;
+  const bool same = words.word(shard.root) == root && words.stand() && is_object();
   return same ? result : Result::kDiffers;
 }
 
@@ -158,7 +160,8 @@ template <typename Use, typename Words>
     }
   }
   fence_loads();
-  return words.slot(slot) == seen && entry.stands() ? result : Result::kDiffers;
+  const bool again = words.slot(slot) == seen || has_fault(Fault::kSlotNotLookedAtAgain);
+  return again && entry.stands() ? result : Result::kDiffers;
 }
 
 template <typename Use>

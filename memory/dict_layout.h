@@ -276,6 +276,22 @@ constexpr std::uint32_t entry_bytes(std::uint32_t key_bytes, std::uint32_t room)
   return kEntryHeadBytes + padded(key_bytes) + room;
 }
 
+// ---- the widths are enough for 100 million entries of 80 bytes ----
+
+namespace widths {
+constexpr std::uint64_t kEntries = 100'000'000;
+constexpr std::uint64_t kEntryBytes = entry_bytes(16, 64);
+// A shard that cannot be split any more takes entries until its largest block is a quarter full.
+constexpr std::uint64_t kShardEntries = (std::uint64_t{1} << kDictBlockLogMax) / 4 / kEntryBytes;
+static_assert(kShardsMax * kShardEntries > 2 * kEntries, "shards");
+static_assert(kEntries * kEntryBytes * 4 < kArenaBytesMax,
+              "an arena; a root word has room for one");
+static_assert(kEntries < kSequenceMax >> 21, "sequences of half the bits: each a million times");
+static_assert(tag_of(kShardsMax - 1) == 0 && bucket_bits((std::uint64_t{1} << 33) - 1) == 0 &&
+                  tag_of(~std::uint64_t{0} << 33) == 0,
+              "shard, tag and bucket are chosen by different bits of the hash");
+}  // namespace widths
+
 // ---- parts: for what a block of the dict is (BlockFor::part) ----
 
 // A shard's block: the shard's index.

@@ -139,7 +139,7 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
 // ---- calls ----
 
 [[gnu::noinline]] Result Dict::put_slowly(Call& call, const DictKey& key, const DictValue& value,
-                                          Only only, Shard* held) {
+                                          Shard* held) {
   Incoming incoming{.value = &value};
   const absl::Cleanup give_it_up = [&] {
     if (incoming.large != 0) [[unlikely]]
@@ -149,11 +149,7 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
   if (value.bytes > kInlineValueBytesMax) [[unlikely]]
     result = bring_in(call, key, value, incoming);
   if (result == Result::kDone) {
-    result = alter(call, key, incoming, held, [&](const StoredValue* found) {
-      if (found != nullptr && only == Only::kIfAbsent) [[unlikely]]
-        return DictDecision{.result = Result::kPresent};
-      if (found == nullptr && only == Only::kIfPresent) [[unlikely]]
-        return DictDecision{.result = Result::kAbsent};
+    result = alter(call, key, incoming, held, [&](const StoredValue*) {
       return DictDecision{.what = DictDecision::What::kPut, .value = &value};
     });
   }

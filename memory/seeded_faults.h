@@ -58,20 +58,21 @@ enum class Fault {
   kListOldValueKept,       // a large value that is overwritten is not given back
 
   // Dict.
-  kTailAfterSlot,       // the end of the log is moved only when the entry is visible
-  kNoRecount,           // derived fields of a dead writer's shard stay as they are
-  kHalfSplitStays,      // a shard that a dead writer was splitting off stays
-  kOldBlockForgotten,   // a block that was replaced is not freed
-  kApplyBeforeCommit,   // a transaction's stores are made before it is committed
-  kCommittedForgotten,  // a dead process's committed transaction is not finished
-  kUnmarked,            // what a transaction is about to change is not marked
-  kTakenForgotten,      // blocks of a transaction that was not committed stay
-  kEraseLeavesGap,      // a slot that others were looked for past becomes empty
-  kSlotBeforeEntry,     // the slot names an entry before it is written
-  kNotRetired,          // a block goes out of the root word without an intent
-  kSplitRootFirst,      // the lower half is published while the shard is still all of it
-  kMergeDepthFirst,     // the lower shard has the upper one's hashes before its entries
-  kValuesNotReached,    // recovery does not see that an entry names a value's block
+  kTailAfterSlot,         // the end of the log is moved only when the entry is visible
+  kNoRecount,             // derived fields of a dead writer's shard stay as they are
+  kHalfSplitStays,        // a shard that a dead writer was splitting off stays
+  kOldBlockForgotten,     // a block that was replaced is not freed
+  kApplyBeforeCommit,     // a transaction's stores are made before it is committed
+  kCommittedForgotten,    // a dead process's committed transaction is not finished
+  kUnmarked,              // what a transaction is about to change is not marked
+  kTakenForgotten,        // blocks of a transaction that was not committed stay
+  kEraseLeavesGap,        // a slot that others were looked for past becomes empty
+  kSlotBeforeEntry,       // the slot names an entry before it is written
+  kNotRetired,            // a block goes out of the root word without an intent
+  kSplitRootFirst,        // the lower half is published while the shard is still all of it
+  kMergeDepthFirst,       // the lower shard has the upper one's hashes before its entries
+  kValuesNotReached,      // recovery does not see that an entry names a value's block
+  kSlotNotLookedAtAgain,  // a reader trusts the version of an entry alone
 };
 
 SHOAL_VARIANT_BEGIN

@@ -132,11 +132,19 @@ class TextDict {
  public:
   TextDict(memory::Dict& dict, memory::Caller& caller) : dict_(dict), caller_(caller) {}
 
-  memory::Result put(std::string_view key, std::string_view value,
-                     memory::Dict::Only only = memory::Dict::Only::kAlways) {
+  memory::Result put(std::string_view key, std::string_view value) {
     memory::Call call{.caller = caller_, .timeout_ns = kPatienceNs};
     return dict_.put(call, dict_.key(kText, key),
-                     {.data = value.data(), .bytes = value.size(), .kind = kText}, only);
+                     {.data = value.data(), .bytes = value.size(), .kind = kText});
+  }
+  memory::Result put_if_absent(std::string_view key, std::string_view value) {
+    using memory::DictDecision;
+    memory::Call call{.caller = caller_, .timeout_ns = kPatienceNs};
+    const memory::DictValue stored{.data = value.data(), .bytes = value.size(), .kind = kText};
+    return dict_.change(call, dict_.key(kText, key), [&](const memory::StoredValue* found) {
+      if (found != nullptr) return DictDecision{.result = memory::Result::kPresent};
+      return DictDecision{.what = DictDecision::What::kPut, .value = &stored};
+    });
   }
   memory::Result put_number(std::string_view key, std::int64_t value) {
     memory::Call call{.caller = caller_, .timeout_ns = kPatienceNs};

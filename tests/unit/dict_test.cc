@@ -66,8 +66,7 @@ TEST(Dict, AnswersAsAMapDoes) {
       case 2: {
         const bool fresh = model.count(key) == 0;
         const std::string value = random_text(random, 60);
-        ASSERT_EQ(dict.put(key, value, Dict::Only::kIfAbsent),
-                  fresh ? Result::kDone : Result::kPresent);
+        ASSERT_EQ(dict.put_if_absent(key, value), fresh ? Result::kDone : Result::kPresent);
         if (fresh) model[key] = value;
         break;
       }
