@@ -143,59 +143,50 @@ void race(test::RunRoles run) {
   EXPECT_EQ(stat.entries, std::uint64_t{kStaying});
 }
 
-// Snapshots of one entry, begun anywhere in the changes of it. The value is so long that whoever
-// begins when a change is raised, but not yet to be seen, meets its store while he copies.
-void race_for_one_entry(test::RunRoles run) {
-  constexpr int kChanges = 100'000 / kChangesPart;
-  DictMemory memory;
+// One writer, whose i-th change puts a value of so many of one letter under `key_of(i)`, and a
+// reader who looks all the time.
+template <typename KeyOf, typename Look>
+void race_of_changes(test::RunRoles run, DictMemory& memory, int changes, std::size_t bytes,
+                     KeyOf key_of, Look look_once) {
   const test::SharedBy<Shared> shared;
   shared->writers.store(1);
   const auto change = [&] {
     Process process(1);
     TextDict dict(memory.dict(), process.caller);
-    for (int i = 0; i < kChanges && shared->goes_on(); ++i) {
-      const std::string value(60'000, static_cast<char>('a' + i % 26));
-      shared->complain_unless(dict.put("key", value) == Result::kDone, kNotPut);
+    for (int i = 0; i < changes && shared->goes_on(); ++i) {
+      const std::string value(bytes, static_cast<char>('a' + i % 26));
+      shared->complain_unless(dict.put(key_of(i), value) == Result::kDone, kNotPut);
     }
     shared->writers.store(0);
   };
   const auto look = [&] {
-    while (shared->goes_on()) {
-      memory::DictSnapshot snapshot;
-      const Result result = memory.reader().snapshot(nullptr, test::kPatienceNs, true, snapshot);
-      shared->complain_unless(result == Result::kDone, kNoSnapshot);
-    }
+    while (shared->goes_on()) look_once(*shared);
   };
   run({change, look});
   EXPECT_EQ(shared->wrong.load(), kNothing);
 }
 
+// Snapshots of one entry, begun anywhere in the changes of it. The value is so long that whoever
+// begins when a change is raised, but not yet to be seen, meets its store while he copies.
+void race_for_one_entry(test::RunRoles run) {
+  DictMemory memory;
+  const auto key_of = [](int) { return "key"; };
+  race_of_changes(run, memory, 100'000 / kChangesPart, 60'000, key_of, [&](Shared& shared) {
+    memory::DictSnapshot snapshot;
+    const Result result = memory.reader().snapshot(nullptr, test::kPatienceNs, true, snapshot);
+    shared.complain_unless(result == Result::kDone, kNoSnapshot);
+  });
+}
+
 // Values in blocks of their own: what one key gives back another uses, while somebody copies it.
 void race_for_large_values(test::RunRoles run) {
-  constexpr int kChanges = 30'000 / kChangesPart;
-  constexpr std::size_t kBytes = 200'000;
   DictMemory memory(std::uint64_t{1} << 20);  // so small that it is used again soon
-  const test::SharedBy<Shared> shared;
-  shared->writers.store(1);
-  const auto change = [&] {
-    Process process(1);
-    TextDict dict(memory.dict(), process.caller);
-    for (int i = 0; i < kChanges && shared->goes_on(); ++i) {
-      const std::string value(kBytes, static_cast<char>('a' + i % 26));
-      const char* const key = i % 4 == 0 ? "key" : "another";
-      shared->complain_unless(dict.put(key, value) == Result::kDone, kNotPut);
-    }
-    shared->writers.store(0);
-  };
-  const auto look = [&] {
-    while (shared->goes_on()) {
-      const std::optional<std::string> found = TextDict::get(memory.reader(), "key");
-      if (!found) continue;
-      shared->complain_unless(found->find_first_not_of(found->front()) == std::string::npos, kTorn);
-    }
-  };
-  run({change, look});
-  EXPECT_EQ(shared->wrong.load(), kNothing);
+  const auto key_of = [](int i) { return i % 4 == 0 ? "key" : "another"; };
+  race_of_changes(run, memory, 30'000 / kChangesPart, 200'000, key_of, [&](Shared& shared) {
+    const std::optional<std::string> found = TextDict::get(memory.reader(), "key");
+    if (!found) return;
+    shared.complain_unless(found->find_first_not_of(found->front()) == std::string::npos, kTorn);
+  });
 }
 
 TEST(DictRace, OfThreadsForOneEntry) { race_for_one_entry(test::run_as_threads); }
