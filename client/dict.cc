@@ -1,10 +1,6 @@
 // Implements <shoal/dict.h>. The dict itself is memory/dict.h's.
 #include "shoal/dict.h"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "client/dict_calls.h"
 #include "client/key_encoding.h"
 #include "schemas/limits.h"

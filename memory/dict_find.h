@@ -1,6 +1,7 @@
 // What every get of a dict runs through: the templates of dict.h, which includes this and says what
 // they rest on. Inlined by order: a compiler that makes calls of these passes what they find
-// through memory.
+// through memory. For the same reason find() takes the timeout by reference: it is only loaded
+// where the first try did not do.
 #pragma once
 
 #include <cstdint>
