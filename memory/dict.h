@@ -7,7 +7,7 @@
 // the other one only if it is free) and a transaction (transaction.h).
 //
 //  find     shard of the hash -> root word -> block -> buckets -> slot -> entry; copy; look again
-//  put      lock; entry in the log, or over a spare one; slot; unlock
+//  put      lock; entry over a spare one, or at the end of the log; slot; unlock
 //           or, a value of 8 bytes of the same kind: lock; one store over the old value; unlock
 //  erase    lock; slot; unlock
 //  rebuild  (no room, or too much) allocate; lock; copy what counts into one or two new blocks;
@@ -15,12 +15,14 @@
 //
 // Invariants
 //  1. A change becomes visible with one store: of a slot, of a value word, of a root word. What it
-//     names was written before. All else (count, used, tail, live, spares) follows from the block.
-//  2. An entry that a slot names does not change, but for the one word of an 8-byte value. An entry
-//     that no slot names may be written again only as the spare of its own key; its version is odd
-//     meanwhile.
+//     names was written before. All else (count, used, tail, live) follows from the block, or, the
+//     spares, may be forgotten.
+//  2. An entry that a slot names does not change, but for the one word of an 8-byte value. The
+//  place
+//     of one that no slot names may be written again, as an entry of any key: its version, which
+//     stays where it is, is odd meanwhile, and goes on.
 //  3. The root word changes, and never comes back, whenever the block that it names is given up,
-//     and before that block is given up. An offset in a block is used for one entry only.
+//     and before that block is given up.
 //  4. Of all shards that exist, exactly one has a hash. If shard i with d bits has it, and there is
 //     a shard i + 2^d, then a split or a merge is under way, its owner holds both locks, both
 //     hold the same entries of the upper half, and i is the truth.
@@ -33,8 +35,9 @@
 // byte of the entry changed, or one word from one value to another. The slot in the middle of that
 // says that the entry of this version was published: a spare has its new version before a slot
 // names it, and its writer may die in between. It also says that a value's own block was not given
-// back yet. Who finds the key need not ask whether the
-// shard has its hash: while the root word of a split stands both halves are in the block, and
+// back yet. All of that is asked of an entry of another key, too, before it is passed over: it may
+// be the next one in the place of this key's. Who finds the key need not ask whether the shard has
+// its hash: while the root word of a split stands both halves are in the block, and
 // nobody changes the other shard's before it does not (both locks are held). Who does not find it
 // loads depth and index then, before the root word again: depth changes before the root word in a
 // split, after it in a merge, so who has seen the new root word sees the new depth, and who has
@@ -52,6 +55,7 @@
 // arena. What cannot be is kDamaged. Loops are bounded by the block, the depth, or the timeout.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -391,7 +395,6 @@ class Dict {
     Word32* free = nullptr;  // where it could be put
     bool alone = false;      // erasing it may leave an empty slot
   };
-  static void fetch_spare(const Block& block, const Entry& entry);
   bool look(const Block& block, const DictKey& key, Spot& spot) const;  // false: damaged
   // A value on its way: in the caller's memory, or in a block that this call has allocated.
   struct Incoming {
@@ -422,6 +425,7 @@ class Dict {
     Word32* slot = nullptr;
     std::uint32_t value = 0;
     std::uint32_t bytes = 0;  // of the entry that it names
+    Word32* spare = nullptr;  // where that was; null: it was none
   };
   [[gnu::always_inline]] static void add_to(Word32& word, std::uint32_t by) {
     word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
@@ -431,14 +435,29 @@ class Dict {
   void for_each_block(const Shard& shard,
                       absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const;
   static bool replace_word(Shard& shard, const Entry& entry, const DictValue& value);
-  static bool prepare_spare(const Block& block, const DictKey& key, const Entry& entry,
-                            Word32* slot, const DictValue& value, bool large, Publish& publish);
+  // ---- places for entries ----
+
+  // For one entry that is being written.
+  struct Place {
+    std::uint32_t offset = 0;
+    std::uint32_t bytes = 0;
+    Word32* spare = nullptr;  // that said so; null: it is at the end of the log
+  };
+  static void fetch_spare(const Shard& shard, const Block& block);
+  static bool find_spare(Shard& shard, const Block& block, std::uint32_t bytes, Place& place);
+  static Word32* best_spare(Shard& shard, std::uint32_t bytes);
+  static bool find_place(Shard& shard, const Block& block, std::uint32_t bytes, Place& place);
+  using Spares = std::array<std::uint32_t, kSpares>;
+  static Spares spares_of(const Shard& shard);
+  static void set_spares(Shard& shard, const Spares& spares);
+  static void take_spare(Shard& shard, Word32* spare);
+  static void keep_spare(Shard& shard, const Entry& gone);
+  static void write_entry(const Block& block, const Place& place, std::uint64_t sequence,
+                          const DictKey& key, const DictValue& value, bool large);
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                const Incoming& incoming, Publish& publish);
   bool prepare_inline(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                       const Incoming& incoming, Publish& publish);
-  static void write_value(std::byte* entry, const DictKey& key, const DictValue& value, bool large,
-                          std::uint32_t room, std::uint32_t spare);
   Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                 Incoming& incoming, Garbage& garbage);
   Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
@@ -470,8 +489,7 @@ class Dict {
     unsigned buckets_log = 0;
   };
   // A block for so many bytes of entries; false: they are too many for one.
-  static bool plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan,
-                   std::uint64_t filled_percent);
+  static bool plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan);
   // Room for so many more entries of so many bytes in the shard of the hash: a new block, or two.
   // If they are too many for one shard it is split, and the caller sees how far that goes.
   Result make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need, std::uint64_t entries);
@@ -497,6 +515,7 @@ class Dict {
     std::uint32_t tail = 0;
     std::uint32_t count = 0;
     std::uint32_t live = 0;
+    Spares spares{};
   };
   [[nodiscard]] BlockFor shard_part(std::uint32_t index) const {
     return {.object = object_.id, .part = index};

@@ -7,7 +7,7 @@ namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
 
 // Under the lock, where the key is as find_first() finds it and its value fits over the one that it
-// has, or over the spare, or where its first bucket shows that there is none. False: it is not so,
+// has, or over a spare, or where its first bucket shows that there is none. False: it is not so,
 // `choose` gave no value, or one that takes more than that, or there is no room; nothing has
 // changed but `changes`. The same as put_at(), for what is known here not to be so left out.
 template <typename Choose>
@@ -16,6 +16,7 @@ template <typename Choose>
   const auto is_put = [](const DictValue* value) {
     return value != nullptr && value->bytes <= kInlineValueBytesMax && !value->references;
   };
+  fetch_spare(shard, block);
   Word32* const bucket = block.first_bucket(key.hash);
   const std::uint32_t tagged = tagged_slots(bucket, tag_of(key.hash));
   if (tagged == 0) {
@@ -29,17 +30,21 @@ template <typename Choose>
   Word32* const slot = find_first(block, bucket, tagged, key, seen, entry);
   if (slot == nullptr) [[unlikely]]
     return false;
-  fetch_spare(block, entry);
   const StoredValue found = stored_in(entry, key);
   const DictValue* const value = choose(&found);
   if (!is_put(value)) [[unlikely]]
     return false;
   if (replace_word(shard, entry, *value)) return true;
   touch(shard);
-  Publish publish;
-  if (!prepare_spare(block, key, entry, slot, *value, /*large=*/false, publish)) return false;
-  slot->store(publish.value);
-  add_to(shard.live, publish.bytes - entry.bytes());
+  Place place;
+  const std::uint32_t need =
+      entry_bytes(key.bytes, room_for(static_cast<std::uint32_t>(value->bytes)));
+  if (!find_spare(shard, block, need, place)) return false;
+  write_entry(block, place, sequence_in(entry.key_word), key, *value, /*large=*/false);
+  slot->store(slot_of(tag_of(key.hash), place.offset));
+  // The two change places.
+  place.spare->store(SparePlace::word(entry.offset, entry.bytes()), std::memory_order_relaxed);
+  add_to(shard.live, place.bytes - entry.bytes());
   return true;
 }
 

@@ -139,7 +139,7 @@ Result Dict::find_in(const Shard& shard, const DictKey& key, Use& use, const Wor
   return same ? result : Result::kDiffers;
 }
 
-// The entry that the slot names, if it is the key's. kAbsent: it is not, or names none.
+// The entry that the slot names, if it is the key's. kAbsent: it is another's, or there is none.
 template <typename Use, typename Words>
 [[gnu::always_inline]] inline Result Dict::look_at(const Block& block, const Word32& slot,
                                                    const DictKey& key, Use& use,
@@ -154,8 +154,10 @@ template <typename Use, typename Words>
   StoredValue value;
   Result result = Result::kDamaged;
   if (open_entry(block, offset, entry)) [[likely]] {
-    if (!has_key(entry, key)) return Result::kAbsent;
-    if (open_value(entry, value)) [[likely]] {
+    if (!has_key(entry, key)) [[unlikely]] {
+      result = Result::kAbsent;
+      if (has_fault(Fault::kOtherKeyBelieved)) return result;
+    } else if (open_value(entry, value)) [[likely]] {
       use(static_cast<const StoredValue&>(value));
       result = Result::kDone;
     }

@@ -23,14 +23,16 @@ SHOAL_VARIANT_BEGIN
 //   +----------+-------+--------+-----------------+---------------------------------+
 //   | root     | index | depth  | transaction     | 0                               |  readers
 //   64 -----+--------+--------+--------+--------+--------+---------+----------------+
-//   | lock  |contend.| count  | used   | tail   | live   | changes | latest | 0     |  writers
+//   | lock  |contend.| count  | used   | tail   | live   | changes | latest | spares|  writers
 //   +-------+--------+--------+--------+--------+--------+---------+----------------+  128
 //
 // root    { generation 27 | block / 1024: 27 | bytes 4 | buckets 4 | 0: 2 }; no block: the shard is
 //         empty. The block has 2^20 >> bytes, and 1 << buckets.
 //         The generation goes on with every block, so a root word never comes back.
 // depth   1 + how many bits of the hash decide; 0: there is no such shard (shard 0 always is)
-// All of the writers' line but `lock` and `changes` follows from the block.
+// spares  places in the block's log that no slot names any more, for the next entries: see
+// SparePlace All of the writers' line but `lock`, `changes` and `spares` follows from the block.
+inline constexpr unsigned kSpares = 6;
 struct Shard {
   Word64 root;
   Word32 index;
@@ -45,7 +47,7 @@ struct Shard {
   Word32 live;       // bytes of the entries that count
   Word64 changes;    // of anything in the shard
   Word64 latest;     // 1 + a sequence that no entry's exceeds; 0: the shard is empty
-  std::uint64_t reserved_2[3];
+  Word32 spares[kSpares];
 };
 
 static_assert(std::is_standard_layout_v<Shard> && std::is_trivial_v<Shard>);
@@ -61,6 +63,7 @@ static_assert(offsetof(Shard, tail) == 80);
 static_assert(offsetof(Shard, live) == 84);
 static_assert(offsetof(Shard, changes) == 88);
 static_assert(offsetof(Shard, latest) == 96);
+static_assert(offsetof(Shard, spares) == 104);
 
 inline constexpr unsigned kDictDepthMax = 18;
 inline constexpr std::uint32_t kShardsMax = 1U << kDictDepthMax;
@@ -189,19 +192,20 @@ static_assert(DictRoot::kBlockMask >= 2 * kArenaBytesMax - 1024);
 //   | sequence 50, key 14 | layout of the value | version | key, padded to 8 | value, padded |
 //   +---------------------+---------------------+---------+----------- ... --+------- ... ---+
 //
-//   value word:  | 0 2 | references | large | key kind 5 | value kind 6 | spare 17 | room 15 |
-//   bytes 17 |
+//   layout: | 0 2 | references | large | key kind 5 | value kind 6 | 0 17 | room 15 | bytes 17 |
 //
 // key         bytes of the key
 // room        for the value, in 8 bytes
-// spare       an earlier entry of the same key, offset / 8, whose bytes may be used for the next
-//             value; 0: none
 // large       the value word names a block of its own: {offset, bytes}
 // references  the value has references to other objects (value_references.h)
-// version     odd while a spare is written
+// version     odd while the entry is written
 //
 // An entry in a slot changes no more, except that a value of 8 bytes may be replaced by another of
 // the same kind with one store.
+//
+// The place of one that no slot names any more may become the shard's spare, for another entry of
+// any key that fits there. So an entry begins where one began before, or behind the log's end, and
+// the version that is there goes on.
 inline constexpr std::uint32_t kEntryHeadBytes = 24;
 inline constexpr unsigned kKeyBits = 14;
 inline constexpr std::uint32_t kDictKeyBytesMax = 8192;
@@ -226,7 +230,6 @@ struct ValueLayout {
   struct Parts {
     std::uint32_t bytes = 0;
     std::uint32_t room = 0;
-    std::uint32_t spare = 0;
     std::uint8_t kind = 0;
     std::uint8_t key_kind = 0;
     bool large = false;
@@ -234,9 +237,8 @@ struct ValueLayout {
   };
   [[gnu::always_inline]] static constexpr ValueLayout of(const Parts& parts) {
     return {std::uint64_t{parts.bytes} | std::uint64_t{parts.room / 8} << 17 |
-            std::uint64_t{parts.spare / 8} << 32 | std::uint64_t{parts.kind} << 49 |
-            std::uint64_t{parts.key_kind} << 55 | std::uint64_t{parts.large} << 60 |
-            std::uint64_t{parts.references} << 61};
+            std::uint64_t{parts.kind} << 49 | std::uint64_t{parts.key_kind} << 55 |
+            std::uint64_t{parts.large} << 60 | std::uint64_t{parts.references} << 61};
   }
 
   [[nodiscard]] constexpr std::uint32_t bytes() const {
@@ -245,10 +247,6 @@ struct ValueLayout {
   // In bytes, a multiple of 8.
   [[nodiscard]] constexpr std::uint32_t room() const {
     return (static_cast<std::uint32_t>(word >> 17) & 0x7fff) * 8;
-  }
-  // Offset in the block; 0: none.
-  [[nodiscard]] constexpr std::uint32_t spare() const {
-    return (static_cast<std::uint32_t>(word >> 32) & 0x1ffff) * 8;
   }
   [[nodiscard]] constexpr std::uint8_t kind() const {
     return static_cast<std::uint8_t>(word >> 49 & 0x3f);
@@ -264,9 +262,9 @@ struct ValueLayout {
   [[nodiscard]] constexpr bool references() const { return (word >> 61 & 1) != 0; }
 
   // The same value in another place.
-  [[nodiscard]] constexpr ValueLayout moved(std::uint32_t room, std::uint32_t spare) const {
-    constexpr std::uint64_t kPlace = std::uint64_t{0xffffffff} << 17;
-    return {(word & ~kPlace) | std::uint64_t{room / 8} << 17 | std::uint64_t{spare / 8} << 32};
+  [[nodiscard]] constexpr ValueLayout moved(std::uint32_t room) const {
+    constexpr std::uint64_t kRoom = std::uint64_t{0x7fff} << 17;
+    return {(word & ~kRoom) | std::uint64_t{room / 8} << 17};
   }
 };
 static_assert(kInlineValueBytesMax <= 0x1ffff && kInlineValueBytesMax / 8 <= 0x7fff);
@@ -275,6 +273,21 @@ static_assert(kDictKeyBytesMax < 1U << kKeyBits);
 constexpr std::uint32_t entry_bytes(std::uint32_t key_bytes, std::uint32_t room) {
   return kEntryHeadBytes + padded(key_bytes) + room;
 }
+
+// A spare's word, taken apart: { offset / 8: 17 | bytes / 8: 15 }. 0: none.
+struct SparePlace {
+  static constexpr unsigned kBytesBits = 15;
+
+  static constexpr std::uint32_t word(std::uint32_t offset, std::uint32_t bytes) {
+    return offset / 8 << kBytesBits | bytes / 8;
+  }
+  static constexpr std::uint32_t offset(std::uint32_t word) { return (word >> kBytesBits) * 8; }
+  static constexpr std::uint32_t bytes(std::uint32_t word) {
+    return (word & ((1U << kBytesBits) - 1)) * 8;
+  }
+};
+static_assert(entry_bytes(kDictKeyBytesMax, kInlineValueBytesMax) < 8U << SparePlace::kBytesBits);
+static_assert(kSlotOffsetBits + SparePlace::kBytesBits == 32);
 
 // ---- the widths are enough for 100 million entries of 80 bytes ----
 

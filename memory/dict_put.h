@@ -1,4 +1,4 @@
-// Writing an entry under the lock of its shard: over the value that is there, over the spare, or at
+// Writing an entry under the lock of its shard: over the value that is there, over a spare, or at
 // the end of the log. Members of Dict that dict_write.cc and dict_at_once.cc each have
 // in line. See dict.h.
 #pragma once
@@ -28,13 +28,42 @@ inline Word32* free_slot(Word32* bucket) {
   return free == end ? nullptr : free;
 }
 
-// Where the next value of the key will be written.
-[[gnu::always_inline]] inline void Dict::fetch_spare(const Block& block, const Entry& entry) {
+// ---- places for entries ----
+
+// What will most likely be written over next comes while the key is looked for.
+[[gnu::always_inline]] inline void Dict::fetch_spare(const Shard& shard, const Block& block) {
   constexpr std::uint32_t kLine = 64;
-  if (entry.layout.spare() == 0) return;  // that is the first bucket, which others read
-  const std::byte* const spare = block.at + entry.layout.spare();
-  __builtin_prefetch(spare, 1);
-  __builtin_prefetch(spare + kLine, 1);
+  const std::uint32_t offset = SparePlace::offset(shard.spares[0].load(std::memory_order_relaxed));
+  if (offset == 0) return;  // that is the first bucket, which others read
+  __builtin_prefetch(block.at + offset, 1);
+  __builtin_prefetch(block.at + offset + kLine, 1);
+}
+
+// A spare for an entry of so many bytes. False: there is none that fits.
+[[gnu::always_inline]] inline bool Dict::find_spare(Shard& shard, const Block& block,
+                                                    std::uint32_t bytes, Place& place) {
+  Word32* spare = &shard.spares[0];
+  std::uint32_t word = spare->load(std::memory_order_relaxed);
+  if (SparePlace::bytes(word) != bytes) [[unlikely]] {
+    if (word == 0) return false;
+    spare = best_spare(shard, bytes);
+    if (spare == nullptr) return false;
+    word = spare->load(std::memory_order_relaxed);
+  }
+  place = {.offset = SparePlace::offset(word), .bytes = SparePlace::bytes(word), .spare = spare};
+  return place.bytes >= bytes && place.offset >= block.log() &&
+         place.offset + place.bytes <= block.bytes();
+}
+
+// A spare, or the next place of the log. False: there is no room.
+[[gnu::always_inline]] inline bool Dict::find_place(Shard& shard, const Block& block,
+                                                    std::uint32_t bytes, Place& place) {
+  if (find_spare(shard, block, bytes, place)) return true;
+  const std::uint32_t tail =
+      std::max(shard.tail.load(std::memory_order_relaxed), block.log()) & ~7U;
+  if (tail > block.bytes() || bytes > block.bytes() - tail) return false;
+  place = {.offset = tail, .bytes = bytes, .spare = nullptr};
+  return true;
 }
 
 // ---- the bytes of a value ----
@@ -53,44 +82,32 @@ inline Word32* free_slot(Word32* bucket) {
   return true;
 }
 
-// All of an entry but what says which key it is of.
-[[gnu::always_inline]] inline void Dict::write_value(std::byte* entry, const DictKey& key,
-                                                     const DictValue& value, bool large,
-                                                     std::uint32_t room, std::uint32_t spare) {
+// All of an entry. A reader who still copies what was in this place sees the odd version if he sees
+// any byte of what comes there.
+[[gnu::always_inline]] inline void Dict::write_entry(const Block& block, const Place& place,
+                                                     std::uint64_t sequence, const DictKey& key,
+                                                     const DictValue& value, bool large) {
+  std::byte* const entry = block.at + place.offset;
+  Word64& version = reinterpret_cast<Word64*>(entry)[2];
+  std::uint64_t odd = 1;
+  if (place.spare != nullptr) {
+    odd |= version.load(std::memory_order_relaxed);
+    version.store(odd, std::memory_order_relaxed);
+    fence_stores();
+  }
   const auto bytes = static_cast<std::uint32_t>(value.bytes);
+  const std::uint32_t key_bytes = padded(key.bytes);
   const ValueLayout layout = ValueLayout::of({.bytes = bytes,
-                                              .room = room,
-                                              .spare = spare,
+                                              .room = place.bytes - entry_bytes(key.bytes, 0),
                                               .kind = value.kind,
                                               .key_kind = key.kind,
                                               .large = large,
                                               .references = value.references});
+  store_word(entry, key_word(sequence, key.bytes), std::memory_order_relaxed);
   store_word(entry + 8, layout.word, std::memory_order_relaxed);
-  copy_in(entry + kEntryHeadBytes + padded(key.bytes), value.data, bytes, padded(bytes));
-}
-
-// Writes the value over the spare of the key's entry, and says which store would show it. False:
-// there is none, or it is too small.
-[[gnu::always_inline]] inline bool Dict::prepare_spare(const Block& block, const DictKey& key,
-                                                       const Entry& entry, Word32* slot,
-                                                       const DictValue& value, bool large,
-                                                       Publish& publish) {
-  const std::uint32_t spare_at = entry.layout.spare();
-  Entry spare;
-  if (spare_at == 0 || spare_at == entry.offset || !open_entry(block, spare_at, spare) ||
-      spare.layout.room() < padded(static_cast<std::uint32_t>(value.bytes)) ||
-      !has_key(spare, key)) {
-    return false;
-  }
-  const std::uint64_t version = spare.version | 1;
-  spare.version_word().store(version, std::memory_order_relaxed);
-  // A reader who still copies from here sees the odd version if it sees any byte of the new value.
-  fence_stores();
-  store_word(spare.at, entry.key_word, std::memory_order_relaxed);
-  write_value(spare.at, key, value, large, spare.layout.room(), entry.offset);
-  spare.version_word().store(version + 1);
-  publish = {.slot = slot, .value = slot_of(tag_of(key.hash), spare_at), .bytes = spare.bytes()};
-  return true;
+  copy_in(entry + kEntryHeadBytes, key.data, key.bytes, key_bytes);
+  copy_in(entry + kEntryHeadBytes + key_bytes, value.data, bytes, padded(bytes));
+  version.store(odd + 1);
 }
 
 // Writes an entry that nobody sees, and says which store would show it. False: there is no room.
@@ -100,21 +117,18 @@ inline Word32* free_slot(Word32* bucket) {
                                                         const Incoming& incoming,
                                                         Publish& publish) {
   const DictValue value = incoming.in_entry();
-  const bool large = incoming.large != 0;
   const bool found = spot.found;
-  if (found && prepare_spare(block, key, spot.entry, spot.slot, value, large, publish)) return true;
-  const std::uint32_t room = room_for(static_cast<std::uint32_t>(value.bytes));
-  const std::uint32_t need = entry_bytes(key.bytes, room);
-  const std::uint32_t tail =
-      std::max(shard.tail.load(std::memory_order_relaxed), block.log()) & ~7U;
-  if (tail > block.bytes() || need > block.bytes() - tail) return false;
   if (!found) {
     if (spot.free == nullptr) return false;
     const bool empty = spot.free->load(std::memory_order_relaxed) == 0;
     const std::uint32_t used = shard.used.load(std::memory_order_relaxed);
     if (empty && used >= block.slots() / 16 * kSlotsFullOf16) return false;
   }
-  if (!has_fault(Fault::kTailAfterSlot)) shard.tail.store(tail + need);
+  Place place;
+  const std::uint32_t need =
+      entry_bytes(key.bytes, room_for(static_cast<std::uint32_t>(value.bytes)));
+  if (!find_place(shard, block, need, place)) return false;
+  if (place.spare == nullptr) shard.tail.store(place.offset + need);
   std::uint64_t sequence = 0;
   if (found) {
     sequence = sequence_in(spot.entry.key_word);
@@ -122,15 +136,12 @@ inline Word32* free_slot(Word32* bucket) {
     sequence = descriptor().sequence.add(1) & (kSequenceMax >> 1);
     shard.latest.store(sequence + 1, std::memory_order_relaxed);
   }
-  Word32* const slot = found ? spot.slot : spot.free;
-  if (has_fault(Fault::kSlotBeforeEntry)) slot->store(slot_of(tag_of(key.hash), tail));
-  std::byte* const entry = block.at + tail;
-  store_word(entry, key_word(sequence, key.bytes), std::memory_order_relaxed);
-  // A transaction that was taken back may have written here.
-  store_word(entry + 16, 0, std::memory_order_relaxed);
-  copy_in(entry + kEntryHeadBytes, key.data, key.bytes, padded(key.bytes));
-  write_value(entry, key, value, large, room, found ? spot.entry.offset : 0);
-  publish = {.slot = slot, .value = slot_of(tag_of(key.hash), tail), .bytes = need};
+  publish = {.slot = found ? spot.slot : spot.free,
+             .value = slot_of(tag_of(key.hash), place.offset),
+             .bytes = place.bytes,
+             .spare = place.spare};
+  if (has_fault(Fault::kSlotBeforeEntry)) publish.slot->store(publish.value);
+  write_entry(block, place, sequence, key, value, incoming.large != 0);
   return true;
 }
 
@@ -153,14 +164,13 @@ inline Word32* free_slot(Word32* bucket) {
   }
   const bool fills = !found && spot.free->load(std::memory_order_relaxed) == 0;
   publish.slot->store(publish.value);
-  if (has_fault(Fault::kTailAfterSlot)) {
-    shard.tail.store(slot_offset(publish.value) + publish.bytes);
-  }
   if (incoming.large != 0) [[unlikely]] {
     incoming.used = true;
     (void)allocator_->own(call.caller, incoming.large, incoming.payload[1] + 8,
                           value_part(key.hash));
   }
+  if (publish.spare != nullptr) take_spare(shard, publish.spare);
+  if (found) keep_spare(shard, spot.entry);
   add_to(shard.live, found ? publish.bytes - spot.entry.bytes() : publish.bytes);
   if (!found) add_to(shard.count, 1);
   if (fills) add_to(shard.used, 1);

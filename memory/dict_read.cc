@@ -77,9 +77,13 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
   if (seen <= kSlotReserved) return true;
   Entry entry;
   if (!open_entry(block, slot_offset(seen), entry)) return false;
+  const auto stood = [&] {
+    fence_loads();
+    return words.slot(block.slot(slot)) == seen && entry.stands();
+  };
   // In the middle of a split or a merge a block also has entries that are another shard's.
   const std::uint32_t place = reversed(shard_bits(hash_of(entry)));
-  if (place < wanted.from || place >= wanted.end) return true;
+  if (place < wanted.from || place >= wanted.end) return stood();
   StoredValue value;
   if (!open_value(entry, value)) return false;
   // More than the arena has room for: many entries name the same bytes.
@@ -96,14 +100,12 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
     item.value_bytes = value.bytes;
     append_bytes(snapshot.bytes, value.data, value.bytes);
   }
-  fence_loads();
-  const bool stood = words.slot(block.slot(slot)) == seen && entry.stands();
-  if (stood) {
-    snapshot.items.push_back(item);
-  } else {
+  if (!stood()) {
     snapshot.bytes.resize(before);
+    return false;
   }
-  return stood;
+  snapshot.items.push_back(item);
+  return true;
 }
 
 // The entries from the cursor on. `instant`: all of them at one.

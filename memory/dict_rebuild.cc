@@ -13,11 +13,10 @@ SHOAL_VARIANT_BEGIN
 namespace {
 
 // The largest block that a shard grows to before it is split: what one put may have to copy.
-constexpr unsigned kOrdinaryLog = 17;
-// Of a new block, so much is filled at most: each entry may come to have a spare.
-constexpr std::uint64_t kFilledPercent = 48;
-// Of one of two halves: a full block gives two.
-constexpr std::uint64_t kHalfFilledPercent = 60;
+constexpr unsigned kOrdinaryLog = 16;
+// Of a new block, so much is filled at most: or it would soon be full again of values that do not
+// fit where others were.
+constexpr std::uint64_t kFilledPercent = 60;
 // A search should meet an empty slot soon.
 constexpr std::uint32_t kSlotsFilledOf16 = 13;
 // A block with less than such a part of it in use is replaced by a smaller one, into which that
@@ -36,8 +35,7 @@ std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
 
 }  // namespace
 
-bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan,
-                std::uint64_t filled_percent) {
+bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan) {
   const std::uint64_t each = std::max<std::uint64_t>(count == 0 ? 64 : live / count, 32);
   for (const unsigned bytes_log : kDictBlockLogs) {
     if (bytes_log > log_max) break;
@@ -48,7 +46,7 @@ bool Dict::plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan&
       const std::uint64_t buckets = std::uint64_t{1} << buckets_log;
       const std::uint64_t log = (std::uint64_t{1} << bytes_log) - buckets * kBucketBytes;
       if (buckets_log != most && buckets * kSlotsFilledOf16 < log / each + 1) continue;
-      if (live * 100 > log * filled_percent) break;
+      if (live * 100 > log * kFilledPercent) break;
       plan = {.bytes_log = bytes_log, .buckets_log = buckets_log};
       return true;
     }
@@ -88,7 +86,7 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   if (to.count >= block.slots() / 16 * kSlotsFilledOf16) return false;
   std::byte* const at = block.at + to.tail;
   store_word(at, entry.key_word, std::memory_order_relaxed);
-  store_word(at + 8, entry.layout.moved(room, 0).word, std::memory_order_relaxed);
+  store_word(at + 8, entry.layout.moved(room).word, std::memory_order_relaxed);
   copy_in(at + kEntryHeadBytes, entry.key(),
           padded(entry.key_bytes()) + padded(entry.layout.bytes()), bytes - kEntryHeadBytes);
   const std::uint32_t mask = block.buckets() - 1;
@@ -131,6 +129,7 @@ void Dict::set_derived(Shard& shard, const Fresh& fresh) {
   shard.used.store(fresh.count, std::memory_order_relaxed);
   shard.tail.store(fresh.tail, std::memory_order_relaxed);
   shard.live.store(fresh.live, std::memory_order_relaxed);
+  set_spares(shard, fresh.spares);
 }
 
 void Dict::publish_root(Shard& shard, const Fresh& fresh) const {
@@ -208,7 +207,7 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
     const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
     Plan fits;
     Result result = Result::kDiffers;
-    if (plan(wanted, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits, kFilledPercent)) {
+    if (plan(wanted, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits)) {
       result = rebuild(call, *shard, root, fits);
     } else if (may_split) {
       result = split(call, *shard, root, wanted - live + need);
@@ -244,9 +243,9 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   // Halves are hardly ever equal.
   Plan half;
   const std::uint64_t first = std::min<std::uint64_t>(room, kLargestEntryBytes);
-  if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinaryLog, half, kHalfFilledPercent) &&
-      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinaryLog, half, kHalfFilledPercent) &&
-      !plan(live + room, count, kDictBlockLogMax, half, kHalfFilledPercent)) {
+  if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinaryLog, half) &&
+      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinaryLog, half) &&
+      !plan(live + room, count, kDictBlockLogMax, half)) {
     return Result::kDamaged;
   }
   Fresh low;
@@ -328,8 +327,8 @@ void Dict::shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bi
   if (merge(call, hash_bits) == Result::kDone) return;
   Plan fits;
   Shard* const now = find_shard(hash_bits);
-  if (now == nullptr || !plan(live, now->count.load(std::memory_order_relaxed), root.bytes_log - 1,
-                              fits, kFilledPercent)) {
+  if (now == nullptr ||
+      !plan(live, now->count.load(std::memory_order_relaxed), root.bytes_log - 1, fits)) {
     return;
   }
   (void)rebuild(call, *now, now->root.load(), fits);
@@ -354,7 +353,7 @@ Result Dict::merge(Call& call, std::uint32_t hash_bits) {
   const std::uint64_t count = std::uint64_t{lower->count.load(std::memory_order_relaxed)} +
                               upper->count.load(std::memory_order_relaxed);
   Plan fits;
-  if (!plan(live, count, kMergedLog, fits, kFilledPercent)) return Result::kDiffers;
+  if (!plan(live, count, kMergedLog, fits)) return Result::kDiffers;
   Fresh fresh;
   Result result = allocate(call, fits, index, fresh);
   if (result == Result::kDone) result = lock_word(call, lower->lock);

@@ -13,7 +13,7 @@ namespace shoal::memory {
 SHOAL_VARIANT_BEGIN
 
 std::uint64_t Dict::hash_of(const Entry& entry) const {
-  // A key's bytes do not change as long as its block is not given up; if it is, nobody uses this.
+  // Who does not hold the lock asks afterwards whether the entry stood.
   constexpr std::size_t kOnStack = 256;
   const std::uint32_t bytes = entry.key_bytes();
   std::byte copy[kOnStack];
@@ -28,8 +28,8 @@ std::uint64_t Dict::hash_of(const Entry& entry) const {
 
 // ---- after a death ----
 
-// Count, used, tail and live say what the block says; entries that are not the shard's, or no
-// entries, are let go.
+// Count, used, tail and live say what the block says, and there are no spares: one of them may be
+// an entry by now. Entries that are not the shard's, or no entries, are let go.
 void Dict::recount(Shard& shard) const {
   Fresh found;
   // Not back before what was written and let go: some reader may still be copying it.
@@ -56,12 +56,9 @@ void Dict::recount(Shard& shard) const {
       found.live += entry.bytes();
       latest = std::max(latest, sequence_in(entry.key_word) + 1);
       found.tail = std::max(found.tail, entry.offset + entry.bytes());
-      Entry spare;
-      if (entry.layout.spare() != 0 && open_entry(block, entry.layout.spare(), spare)) {
-        found.tail = std::max(found.tail, spare.offset + spare.bytes());
-      }
     }
   }
+  if (has_fault(Fault::kSparesKept)) found.spares = spares_of(shard);
   set_derived(shard, found);
   shard.used.store(used, std::memory_order_relaxed);
   shard.latest.store(latest, std::memory_order_relaxed);
@@ -184,6 +181,15 @@ namespace {
 // A block is looked at again so often, if it changes meanwhile, before what was seen counts.
 constexpr int kLooks = 100;
 
+struct LogPart {
+  std::uint32_t offset = 0;
+  std::uint32_t bytes = 0;
+};
+
+bool overlap(const LogPart& a, const LogPart& b) {
+  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+}
+
 }  // namespace
 
 bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
@@ -210,6 +216,14 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   stat.slots += block.slots();
   // Whoever holds the lock may be in the middle of something.
   const bool rests = owner_in(shard.lock.load()) == 0;
+  std::vector<LogPart> spares;
+  for (const std::uint32_t word : spares_of(shard)) {
+    if (word != 0) spares.push_back({SparePlace::offset(word), SparePlace::bytes(word)});
+  }
+  const auto is_spare = [&](const LogPart& part) {
+    return std::any_of(spares.begin(), spares.end(),
+                       [&](const LogPart& spare) { return overlap(part, spare); });
+  };
   std::uint64_t live = 0;
   std::uint32_t count = 0;
   std::uint32_t used = 0;
@@ -237,6 +251,9 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
       reached = empty_slots(block.bucket(at)) == 0;
     }
     if (!reached) wrong = absl::StrCat("shard ", index, ", slot ", i, ": its key is not found");
+    if (rests && is_spare({entry.offset, entry.bytes()})) {
+      wrong = absl::StrCat("shard ", index, ", slot ", i, ": its entry is a spare");
+    }
     ++count;
     live += entry.bytes();
     end = std::max(end, entry.offset + entry.bytes());
@@ -259,6 +276,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   compare("entries", count, shard.count.load());
   compare("slots in use", used, shard.used.load());
   compare("bytes of entries", live, shard.live.load());
+  for (const LogPart& spare : spares) end = std::max(end, spare.offset + spare.bytes);
   compare("is where its log ends", std::max(end, tail), tail);
   return wrong.empty();
 }

@@ -1,5 +1,7 @@
 // Changing one key, wherever it is and whatever that takes. What nearly every call meets instead is
 // in dict_at_once.cc. See dict.h.
+#include <algorithm>
+
 #include "absl/cleanup/cleanup.h"
 
 #include "memory/dict_put.h"
@@ -19,7 +21,6 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
       const std::uint32_t seen = slot.load();
       if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
       if (!open_entry(block, slot_offset(seen), spot.entry)) return false;
-      fetch_spare(block, spot.entry);
       if (!has_key(spot.entry, key)) continue;
       spot.slot = &slot;
       spot.found = true;
@@ -35,6 +36,54 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
 bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                    const Incoming& incoming, Publish& publish) {
   return prepare_inline(shard, block, key, spot, incoming, publish);
+}
+
+// ---- spares ----
+
+Dict::Spares Dict::spares_of(const Shard& shard) {
+  Spares spares{};
+  std::transform(shard.spares, shard.spares + kSpares, spares.begin(),
+                 [](const Word32& spare) { return spare.load(std::memory_order_relaxed); });
+  return spares;
+}
+
+void Dict::set_spares(Shard& shard, const Spares& spares) {
+  for (unsigned i = 0; i < kSpares; ++i) {
+    shard.spares[i].store(spares[i], std::memory_order_relaxed);
+  }
+}
+
+// The smallest that has so many bytes, and not far too many. Null: none.
+[[gnu::noinline]] Word32* Dict::best_spare(Shard& shard, std::uint32_t bytes) {
+  Word32* best = nullptr;
+  std::uint32_t most = 2 * bytes;
+  for (Word32& spare : shard.spares) {
+    const std::uint32_t has = SparePlace::bytes(spare.load(std::memory_order_relaxed));
+    if (has < bytes || has > most) continue;
+    best = &spare;
+    most = has;
+  }
+  return best;
+}
+
+// It is used now. The last one takes its place in the row, so that there is a first one if there is
+// any.
+[[gnu::noinline]] void Dict::take_spare(Shard& shard, Word32* spare) {
+  Word32* last = &shard.spares[kSpares - 1];
+  while (last > spare && last->load(std::memory_order_relaxed) == 0) --last;
+  spare->store(last->load(std::memory_order_relaxed), std::memory_order_relaxed);
+  last->store(0, std::memory_order_relaxed);
+}
+
+// No slot names the entry any more. If there are too many, one of the others is forgotten: any, so
+// that no size of entries takes all places.
+[[gnu::noinline]] void Dict::keep_spare(Shard& shard, const Entry& gone) {
+  Word32* const end = shard.spares + kSpares;
+  Word32* place = std::find_if(shard.spares, end, [](const Word32& spare) {
+    return spare.load(std::memory_order_relaxed) == 0;
+  });
+  if (place == end) place = &shard.spares[gone.offset / 8 % kSpares];
+  place->store(SparePlace::word(gone.offset, gone.bytes()), std::memory_order_relaxed);
 }
 
 // ---- under the lock ----
@@ -56,6 +105,7 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
   add_to(shard.count, static_cast<std::uint32_t>(-1));
   add_to(shard.live, 0 - spot.entry.bytes());
   if (spot.alone) add_to(shard.used, static_cast<std::uint32_t>(-1));
+  keep_spare(shard, spot.entry);
   return Result::kDone;
 }
 

@@ -58,7 +58,6 @@ enum class Fault {
   kListOldValueKept,       // a large value that is overwritten is not given back
 
   // Dict.
-  kTailAfterSlot,         // the end of the log is moved only when the entry is visible
   kNoRecount,             // derived fields of a dead writer's shard stay as they are
   kHalfSplitStays,        // a shard that a dead writer was splitting off stays
   kOldBlockForgotten,     // a block that was replaced is not freed
@@ -73,6 +72,8 @@ enum class Fault {
   kMergeDepthFirst,       // the lower shard has the upper one's hashes before its entries
   kValuesNotReached,      // recovery does not see that an entry names a value's block
   kSlotNotLookedAtAgain,  // a reader trusts the version of an entry alone
+  kOtherKeyBelieved,      // a reader passes an entry of another key over without a second look
+  kSparesKept,            // the spares of a dead writer's shard are used further on
 };
 
 SHOAL_VARIANT_BEGIN

@@ -252,6 +252,7 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   for (Locked& locked : locked_) {
     Dict::touch(*locked.shard);
     locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
+    locked.spares = Dict::spares_of(*locked.shard);
     if (!has_fault(Fault::kUnmarked)) locked.shard->transaction.store(offset_);
   }
   for (const ListChanges& change : changes.lists) {
@@ -268,6 +269,7 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   for (const Prepared& mine : prepared) {
     Dict::add_to(mine.shard->live, mine.grown);
     Dict::add_to(mine.shard->count, mine.count);
+    if (mine.gone.offset != 0) Dict::keep_spare(*mine.shard, mine.gone);
   }
   finish(call, changes);
   return Result::kDone;
@@ -276,6 +278,8 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
 void Transaction::take_back(Call& call, const TransactionChanges& changes,
                             const std::vector<Prepared>& prepared) {
   for (const Prepared& mine : prepared) {
+    // In a new block there are no spares.
+    if (mine.over_spare != 0) locked(mine.shard).missing_bytes += mine.over_spare;
     if (mine.reserved == nullptr) continue;
     mine.reserved->store(mine.before);
     if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
@@ -286,6 +290,7 @@ void Transaction::take_back(Call& call, const TransactionChanges& changes,
       locked.missing_bytes += locked.shard->tail.load(std::memory_order_relaxed) - locked.tail;
     }
     locked.shard->tail.store(locked.tail);
+    Dict::set_spares(*locked.shard, locked.spares);
     locked.shard->transaction.store(0);
   }
   for (const ListChanges& change : changes.lists) {

@@ -137,12 +137,16 @@ class Transaction {
     std::uint32_t grown = 0;  // bytes that live more
     std::uint32_t count = 0;  // entries more
     Word32* reserved = nullptr;
-    std::uint32_t before = 0;  // what the reserved slot was
+    std::uint32_t before = 0;      // what the reserved slot was
+    std::uint32_t over_spare = 0;  // bytes that it did not take from the log
+    Dict::Entry gone;              // what no slot will name any more; without an offset: nothing
   };
   struct Locked {
     Dict* dict = nullptr;
     Shard* shard = nullptr;
-    std::uint32_t tail = 0;  // of its log, before anything was prepared
+    // Before anything was prepared: where its log ended, and its spares.
+    std::uint32_t tail = 0;
+    Dict::Spares spares{};
     // What it has no room for.
     std::uint64_t missing_bytes = 0;
     std::uint64_t missing_entries = 0;

@@ -8,7 +8,7 @@ namespace shoal::protocol {
 
 inline constexpr std::uint16_t kProtocolMajor = 1;
 inline constexpr std::uint16_t kProtocolMinor = 3;
-inline constexpr std::uint32_t kLayoutVersion = 3;
+inline constexpr std::uint32_t kLayoutVersion = 4;
 inline constexpr const char* kRelease = "0.1.0";
 
 }  // namespace shoal::protocol

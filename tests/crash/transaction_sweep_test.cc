@@ -25,7 +25,7 @@ TEST_P(TransactionSweep, TheOperationItselfIsRight) {
   const GuardedBytes bytes(TransactionWorld::bytes());
   TransactionWorld world({bytes.data(), bytes.size()});
   world.lay();
-  ASSERT_EQ(world.commit(world.survivor, operation.before), Result::kDone);
+  ASSERT_EQ(make_before(world, operation), Result::kDone);
   ASSERT_TRUE(world.read(before, after) == before);
   const Result result = operation.clears >= 0 ? world.clear(world.victim, operation.clears)
                                               : world.commit(world.victim, operation.changes);

@@ -307,8 +307,15 @@ struct SweptTransaction {
   std::string name;
   TransactionWorld::Changes before;  // what is there
   TransactionWorld::Changes changes;
-  int clears = -1;  // instead: this dict is emptied
+  int clears = -1;                       // instead: this dict is emptied
+  TransactionWorld::Changes replaced{};  // of what is there, so that the dicts have spares
 };
+
+// What there is, as the survivor makes it.
+inline Result make_before(TransactionWorld& world, const SweptTransaction& swept) {
+  const Result made = world.commit(world.survivor, swept.before);
+  return made == Result::kDone ? world.commit(world.survivor, swept.replaced) : made;
+}
 
 inline Contents contents_after(const SweptTransaction& swept, bool done) {
   Contents now;
@@ -325,6 +332,7 @@ inline Contents contents_after(const SweptTransaction& swept, bool done) {
     if (changes.wide) now.wide = *changes.wide;
   };
   apply(swept.before);
+  apply(swept.replaced);
   if (done && swept.clears >= 0) now.dicts[swept.clears].clear();
   if (done) apply(swept.changes);
   return now;
@@ -399,6 +407,18 @@ inline std::vector<SweptTransaction> swept_transactions() {
                   .word = 7,
                   .wide = wide}});
   all.push_back({"clear", there, {}, 0});
+  const auto texts = [](const std::string& end) {
+    TransactionWorld::Changes changes;
+    for (const char* const key : {"k1", "k2", "k3"}) {
+      changes.puts.push_back({0, {key, text_value(key + end)}});
+    }
+    return changes;
+  };
+  TransactionWorld::Changes over_spares = texts(" new");
+  over_spares.puts.pop_back();
+  over_spares.puts.push_back({0, {"k4", text_value("k4 new")}});
+  over_spares.erased = {{0, "k3"}};
+  all.push_back({"over spares", texts(" old"), over_spares, -1, texts(" mid")});
   return all;
 }
 
@@ -433,7 +453,7 @@ inline Operation as_operation(const SweptTransaction& operation) {
               [operation](std::span<std::byte> bytes) {
                 TransactionWorld world(bytes);
                 world.lay();
-                (void)world.commit(world.survivor, operation.before);
+                (void)make_before(world, operation);
               },
           .victim = [operation](std::span<std::byte> bytes) -> std::function<void()> {
             auto world = std::make_shared<TransactionWorld>(bytes);

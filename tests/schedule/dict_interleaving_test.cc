@@ -1,14 +1,17 @@
 // A reader of one key that is interrupted at an access to a shared word, while one value is put,
-// and another up to an access of its own, where its writer gives up: at each of either in turn.
-// What the reader finds must have been the key's: who looks after him finds that, or what came
-// after it. Both ways of reading, find() and snapshot(). One thread: it shows what may be seen in
-// which order, not what the memory may do. Nobody dies for good: who gives up lets go of the lock.
+// and another, of the same key or of another one, up to an access of its own, where its writer
+// gives up: at each of either in turn. What the reader finds must have been the key's: who looks
+// after him finds that, or what came after it. Both ways of reading, find() and snapshot(). One
+// thread: it shows what may be seen in which order, not what the memory may do. Nobody dies for
+// good: who gives up lets go of the lock.
 #define SHOAL_SCHEDULED 1
 #define SHOAL_SEEDED_FAULTS 1
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -55,6 +58,7 @@ namespace {
 using memory::Result;
 
 constexpr char kKey[] = "key";
+constexpr char kOtherKey[] = "too";
 
 // Of its number, and as long as all others.
 std::string value_of(int number, std::size_t bytes) {
@@ -64,14 +68,39 @@ std::string value_of(int number, std::size_t bytes) {
 std::optional<std::string> found_by_snapshot(const memory::Dict& dict) {
   memory::DictSnapshot snapshot;
   if (dict.snapshot(nullptr, kPatienceNs, true, snapshot) != Result::kDone) return std::nullopt;
-  if (snapshot.items.size() != 1) return std::nullopt;
-  const memory::DictItem& item = snapshot.items.front();
-  return std::string(reinterpret_cast<const char*>(snapshot.bytes.data()) + item.value,
-                     item.value_bytes);
+  const auto* const bytes = reinterpret_cast<const char*>(snapshot.bytes.data());
+  for (const memory::DictItem& item : snapshot.items) {
+    if (std::string_view(bytes + item.key, item.key_bytes) != kKey) continue;
+    return std::string(bytes + item.value, item.value_bytes);
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> found_by_get(const memory::Dict& dict) {
   return TextDict::get(dict, kKey);
+}
+
+// Keys that fill the bucket of kKey, whatever the number of buckets, so that it is in the next one.
+const std::vector<std::string>& keys_before() {
+  static const auto keys = [] {
+    DictMemory memory(std::uint64_t{1} << 20);
+    const auto bucket = [&](std::string_view key) {
+      return memory::bucket_bits(memory.dict().key(kText, key).hash) & 0xff;
+    };
+    std::vector<std::string> made;
+    for (int i = 0; made.size() < memory::kSlotsPerBucket; ++i) {
+      const std::string key = std::to_string(i);
+      if (bucket(key) == bucket(kKey)) made.push_back(key);
+    }
+    return made;
+  }();
+  return keys;
+}
+
+// What recovery does for who died instead of giving up.
+void forget_spares(DictMemory& memory) {
+  auto* const dict = reinterpret_cast<memory::DictDescriptor*>(memory.view().descriptor);
+  for (memory::Word32& spare : dict->first.spares) spare.store(0);
 }
 
 using Read = std::optional<std::string> (*)(const memory::Dict&);
@@ -82,12 +111,25 @@ struct Outcome {
   std::string wrong;
 };
 
-Outcome interrupt(Read read, int reader_step, int writer_step, std::size_t bytes) {
+struct Scene {
+  std::size_t bytes = 0;     // of each value, about
+  const char* last = kKey;   // the key that is put when the reader's has been
+  bool next_bucket = false;  // the reader's is not in its first bucket
+};
+
+Outcome interrupt(Read read, int reader_step, int writer_step, const Scene& scene) {
+  const std::size_t bytes = scene.bytes;
   DictMemory memory(std::uint64_t{1} << 20);
   Process first(1);
   Process second(2);
   TextDict dict(memory.dict(), first.caller);
-  // So that each value is written over the spare of the one before.
+  if (scene.next_bucket) {
+    for (const std::string& key : keys_before()) {
+      EXPECT_EQ(dict.put_number(key, 0), Result::kDone);
+    }
+  }
+  // So that each value is written over the place of the one before.
+  EXPECT_EQ(dict.put(kOtherKey, value_of(0, bytes)), Result::kDone);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(dict.put(kKey, value_of(i, bytes)), Result::kDone);
 
   Outcome outcome;
@@ -100,8 +142,9 @@ Outcome interrupt(Read read, int reader_step, int writer_step, std::size_t bytes
     EXPECT_EQ(dict.put(kKey, value_of(3, bytes)), Result::kDone);
     interruption = {.left = writer_step, .then = give_up};
     try {
-      (void)TextDict(memory.dict(), second.caller).put(kKey, value_of(4, bytes));
+      (void)TextDict(memory.dict(), second.caller).put(scene.last, value_of(4, bytes));
     } catch (const GivenUp&) {
+      forget_spares(memory);
     }
     interruption = {};
   };
@@ -126,10 +169,10 @@ Outcome interrupt(Read read, int reader_step, int writer_step, std::size_t bytes
 }
 
 // The first thing that is wrong, if anything is.
-std::string interrupt_everywhere(Read read, std::size_t bytes) {
+std::string interrupt_everywhere(Read read, const Scene& scene) {
   for (int reader_step = 0;; ++reader_step) {
     for (int writer_step = 0;; ++writer_step) {
-      const Outcome outcome = interrupt(read, reader_step, writer_step, bytes);
+      const Outcome outcome = interrupt(read, reader_step, writer_step, scene);
       if (!outcome.wrong.empty()) return outcome.wrong;
       if (outcome.writer_interrupted) continue;
       if (outcome.reader_interrupted) break;
@@ -143,20 +186,38 @@ constexpr std::size_t kInEntry = 40;
 constexpr std::size_t kInBlock = memory::kInlineValueBytesMax;  // and a digit
 
 TEST(DictInterleaving, ValuesInTheirEntries) {
-  EXPECT_EQ(interrupt_everywhere(found_by_get, kInEntry), "");
-  EXPECT_EQ(interrupt_everywhere(found_by_snapshot, kInEntry), "");
+  EXPECT_EQ(interrupt_everywhere(found_by_get, {.bytes = kInEntry}), "");
+  EXPECT_EQ(interrupt_everywhere(found_by_snapshot, {.bytes = kInEntry}), "");
 }
 
 TEST(DictInterleaving, ValuesInBlocksOfTheirOwn) {
-  EXPECT_EQ(interrupt_everywhere(found_by_get, kInBlock), "");
-  EXPECT_EQ(interrupt_everywhere(found_by_snapshot, kInBlock), "");
+  EXPECT_EQ(interrupt_everywhere(found_by_get, {.bytes = kInBlock}), "");
+  EXPECT_EQ(interrupt_everywhere(found_by_snapshot, {.bytes = kInBlock}), "");
 }
 
-TEST(DictInterleaving, FindsAReaderWhoTrustsTheVersionAlone) {
-  memory::seeded_fault = memory::Fault::kSlotNotLookedAtAgain;
-  EXPECT_NE(interrupt_everywhere(found_by_get, kInEntry), "");
+TEST(DictInterleaving, AnotherKeyInThePlaceOfTheOldEntry) {
+  EXPECT_EQ(interrupt_everywhere(found_by_get, {.bytes = kInEntry, .last = kOtherKey}), "");
+  EXPECT_EQ(interrupt_everywhere(found_by_snapshot, {.bytes = kInEntry, .last = kOtherKey}), "");
+}
+
+constexpr Scene kOtherBucket{.bytes = kInEntry, .last = kOtherKey, .next_bucket = true};
+
+TEST(DictInterleaving, AKeyThatIsNotInItsFirstBucket) {
+  EXPECT_EQ(interrupt_everywhere(found_by_get, kOtherBucket), "");
+}
+
+class DictInterleavingFault : public testing::TestWithParam<std::pair<memory::Fault, Scene>> {};
+
+TEST_P(DictInterleavingFault, IsFound) {
+  memory::seeded_fault = GetParam().first;
+  EXPECT_NE(interrupt_everywhere(found_by_get, GetParam().second), "");
   memory::seeded_fault = memory::Fault::kNone;
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, DictInterleavingFault,
+    testing::Values(std::pair(memory::Fault::kSlotNotLookedAtAgain, Scene{.bytes = kInEntry}),
+                    std::pair(memory::Fault::kOtherKeyBelieved, kOtherBucket)));
 
 }  // namespace
 }  // namespace shoal::test

@@ -39,6 +39,37 @@ void fill_up(DictMemory& memory, Process& process) {
   }
 }
 
+memory::TransactionChange put_of(DictMemory& memory, const std::string& key,
+                                 const std::string& value) {
+  return {.dict = &memory.dict(),
+          .key = memory.dict().key(test::kText, key),
+          .value = {.data = value.data(), .bytes = value.size(), .kind = test::kText}};
+}
+
+// Where a key would be is an entry that only looks like it.
+TEST(DictTransaction, LeavesAnotherKeyOfTheSameTagAlone) {
+  DictMemory memory;
+  Process process(1);
+  TextDict dict(memory.dict(), process.caller);
+  const std::string value(50, 'v');
+  ASSERT_EQ(dict.put("key", value), Result::kDone);
+  const std::uint64_t hash = memory.dict().key(test::kText, "key").hash;
+  std::string twin;
+  for (int i = 0; twin.empty(); ++i) {
+    const std::uint64_t other = memory.dict().key(test::kText, std::to_string(i)).hash;
+    const bool same_bucket = ((memory::bucket_bits(hash) ^ memory::bucket_bits(other)) & 7) == 0;
+    if (memory::tag_of(hash) == memory::tag_of(other) && same_bucket) twin = std::to_string(i);
+  }
+  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
+  memory::TransactionChanges changes;
+  changes.keys.push_back(put_of(memory, twin, value));
+  ASSERT_EQ(memory::Transaction(memory.home()).commit(call, changes, {}), Result::kDone);
+  expect_sound(memory);
+  ASSERT_EQ(dict.put("one more", value), Result::kDone);
+  EXPECT_EQ(dict.get("key"), value);
+  EXPECT_EQ(dict.get(twin), value);
+}
+
 TEST(DictTransaction, LeavesNothingBehindWhereItWasTakenBack) {
   DictMemory memory(std::uint64_t{64} << 20, /*quota_chunks=*/64);
   Process process(1);
@@ -50,10 +81,7 @@ TEST(DictTransaction, LeavesNothingBehindWhereItWasTakenBack) {
   const auto commit = [&](const std::vector<std::string>& keys, const std::string& value) {
     memory::TransactionChanges changes;
     for (const std::string& key : keys) {
-      changes.keys.push_back(
-          {.dict = &memory.dict(),
-           .key = memory.dict().key(test::kText, key),
-           .value = {.data = value.data(), .bytes = value.size(), .kind = test::kText}});
+      changes.keys.push_back(put_of(memory, key, value));
     }
     return memory::Transaction(memory.home()).commit(call, changes, {});
   };
