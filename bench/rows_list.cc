@@ -71,6 +71,7 @@ std::vector<Row> list_rows() {
   using namespace reference;
   constexpr char kVector[] = "std::vector under std::mutex";
   return {list_row("get", kVector, ListOperation::kGet, vector_list, kListRound),
+          list_row("get_wide", kVector, ListOperation::kGetWide, vector_list, kListRound),
           list_row("set", kVector, ListOperation::kSet, vector_list, kListRound),
           list_row("append", kVector, ListOperation::kAppend, vector_list, kAppendRound),
           manager_row("get", ListOperation::kGet),

@@ -81,9 +81,12 @@ struct ListObject {
   [[nodiscard]] bool can_hold(std::uint64_t count) const {
     return count <= std::uint64_t{geometry.chunk_count} * kChunkBytes / 8;
   }
+  // A word, at a multiple of 8.
+  [[nodiscard]] bool holds_word(std::uint64_t offset) const {
+    return offset - geometry.chunks < std::uint64_t{geometry.chunk_count} * kChunkBytes;
+  }
   [[nodiscard]] bool has_place(std::uint32_t place) const {
-    return place != 0 && std::uint64_t{place - 1} * kListPlaceBytes <
-                             std::uint64_t{geometry.chunk_count} * kChunkBytes;
+    return place - 1 < geometry.chunk_count * (kChunkBytes / kListPlaceBytes);  // 0 wraps
   }
   [[nodiscard]] std::uint64_t offset_of(std::uint32_t place) const {
     return geometry.chunks + std::uint64_t{place - 1} * kListPlaceBytes;
@@ -177,7 +180,8 @@ struct ListSpot {
 
 // Whether the words that lead there still are as they were, so that what was read is the list's.
 template <typename Words>
-bool is_still_there(const ListObject& list, const ListSpot& spot, const Words& words) {
+[[gnu::always_inline]] inline bool is_still_there(const ListObject& list, const ListSpot& spot,
+                                                  const Words& words) {
   fence_loads();
   const std::uint64_t count = words.word(list.at<ListSpine>(spot.spine).count);
   return list.at<Word64>(spot.leaf_at).load(std::memory_order_relaxed) == spot.leaf &&
@@ -188,7 +192,8 @@ bool is_still_there(const ListObject& list, const ListSpot& spot, const Words& w
 // One look. kAbsent, kDamaged: if the root still is `spot.root`. Else to be checked by
 // is_still_there.
 template <typename Words>
-Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot, const Words& words) {
+[[gnu::always_inline]] inline Result look_up(const ListObject& list, std::int64_t index,
+                                             ListSpot& spot, const Words& words) {
   spot.root = list.descriptor().root.load();
   const std::uint32_t place = ListPlace::of(spot.root).place;
   if (place == 0) return Result::kAbsent;
@@ -201,13 +206,13 @@ Result look_up(const ListObject& list, std::int64_t index, ListSpot& spot, const
   if (spot.index >= spot.count) return Result::kAbsent;
   const std::uint64_t leaf = spot.index / kLeafElements;
   spot.leaf_at = spot.spine + sizeof(ListSpine) + leaf * 8;
-  if (!list.holds(spot.leaf_at, 8)) return Result::kDamaged;
+  if (!list.holds_word(spot.leaf_at)) return Result::kDamaged;
   spot.leaf = list.at<Word64>(spot.leaf_at).load();
   const std::uint32_t leaf_place = ListPlace::of(spot.leaf).place;
   if (!list.has_place(leaf_place)) return Result::kDamaged;
   spot.leaf_offset = list.offset_of(leaf_place);
   spot.at = spot.leaf_offset + sizeof(ListLeaf) + (spot.index - leaf * kLeafElements) * 8;
-  if (!list.holds(spot.at, 8)) return Result::kDamaged;
+  if (!list.holds_word(spot.at)) return Result::kDamaged;
   spot.word = words.word(list.at<Word64>(spot.at));
   return Result::kDone;
 }
@@ -224,6 +229,34 @@ inline Result get(const ListObject& list, std::int64_t index, ListElement& eleme
     return Result::kDone;
   }
   return get_slow(list, index, element);
+}
+
+// A number in a record of its leaf, for want of room in its word. False: there is none.
+[[gnu::always_inline]] inline bool load_long_int(const ListObject& list, const ListSpot& spot,
+                                                 std::int64_t& number) {
+  const std::uint64_t at = record_offset(spot.word);
+  if (list_tag(spot.word) != ListTag::kRecord || at > kLeafBytesMax ||
+      !list.holds(spot.leaf_offset + at, kRecordHeadBytes + 8)) {
+    return false;
+  }
+  const std::byte* const record = list.arena + spot.leaf_offset + at;
+  if (load_word(record) != record_head(8, kListKindInt, false)) return false;
+  number = static_cast<std::int64_t>(load_word(record + kRecordHeadBytes));
+  return true;
+}
+
+// An element that is a number. False: it is something else, or not there, or did not stand: get()
+// tells which.
+[[gnu::always_inline]] inline bool get_int(const ListObject& list, std::int64_t index,
+                                           std::int64_t& number) {
+  ListSpot spot;
+  if (list.view.is_stale() || list.descriptor().transaction.load() != 0 ||
+      look_up(list, index, spot, PlainWords{}) != Result::kDone) {
+    return false;
+  }
+  number = int_in(spot.word);
+  if (list_tag(spot.word) != ListTag::kInt && !load_long_int(list, spot, number)) return false;
+  return is_still_there(list, spot, PlainWords{});
 }
 
 // A list at one moment, for reading many elements of it.

@@ -17,7 +17,12 @@
 
 namespace reference {
 
-enum class ListOperation { kGet, kSet, kAppend };
+enum class ListOperation { kGet, kGetWide, kSet, kAppend };
+
+// Element `i` of a list that is read: a number as it is written, or one of up to 63 bits.
+inline std::int64_t listed_int(ListOperation operation, std::size_t i) {
+  return operation == ListOperation::kGetWide ? initial_int(i) : written_int(i);
+}
 
 // Of an append round, that begins with an empty list. Few, where one of the sides is slow.
 inline constexpr std::uint64_t kAppendRound = 100'000;
@@ -53,8 +58,8 @@ class ListSide : public Side {
 template <typename List>
 class ListGet final : public ListSide<List> {
  public:
-  explicit ListGet(std::uint64_t round) : ListSide<List>(round) {
-    for (std::size_t i = 0; i < kListSize; ++i) this->append(initial_int(i));
+  ListGet(ListOperation operation, std::uint64_t round) : ListSide<List>(round) {
+    for (std::size_t i = 0; i < kListSize; ++i) this->append(listed_int(operation, i));
   }
 
   std::uint64_t run(std::uint64_t rounds) override {
@@ -125,9 +130,9 @@ class ListAppend final : public ListSide<List> {
 // A side that does `operation`, `round` operations a round.
 template <typename List>
 std::unique_ptr<Side> list_side(ListOperation operation, std::uint64_t round) {
-  if (operation == ListOperation::kGet) return std::make_unique<ListGet<List>>(round);
   if (operation == ListOperation::kSet) return std::make_unique<ListSet<List>>(round);
-  return std::make_unique<ListAppend<List>>(round);
+  if (operation == ListOperation::kAppend) return std::make_unique<ListAppend<List>>(round);
+  return std::make_unique<ListGet<List>>(operation, round);
 }
 
 }  // namespace reference

@@ -211,7 +211,7 @@ class PythonList final : public PythonSide {
       bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
     };
     for (std::size_t i = 0; i < kListSize; ++i) {
-      add(operation == ListOperation::kGet ? initial_int(i) : 0);
+      add(operation == ListOperation::kGet ? listed_int(operation, i) : 0);
     }
     list_round([&](std::size_t, std::size_t index) { add(static_cast<std::int64_t>(index)); },
                round);
