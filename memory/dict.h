@@ -18,9 +18,8 @@
 //     names was written before. All else (count, used, tail, live) follows from the block, or, the
 //     spares, may be forgotten.
 //  2. An entry that a slot names does not change, but for the one word of an 8-byte value. The
-//  place
-//     of one that no slot names may be written again, as an entry of any key: its version, which
-//     stays where it is, is odd meanwhile, and goes on.
+//     place of one that no slot names may be written again, as an entry of any key: its version,
+//     which stays where it is, is odd meanwhile, and goes on.
 //  3. The root word changes, and never comes back, whenever the block that it names is given up,
 //     and before that block is given up.
 //  4. Of all shards that exist, exactly one has a hash. If shard i with d bits has it, and there is
@@ -262,6 +261,7 @@ class Dict {
     [[nodiscard]] std::byte* key() const { return at + kEntryHeadBytes; }
     [[nodiscard]] std::byte* value() const { return key() + padded(key_bytes()); }
     [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room()); }
+    [[nodiscard]] EntryPlace place() const { return {.offset = offset, .bytes = bytes()}; }
     [[nodiscard]] Word64& version_word() const { return reinterpret_cast<Word64*>(at)[2]; }
     // It is what it was when it was loaded. Asked after a fence of loads, and after the slot.
     [[nodiscard]] bool stands() const {
@@ -384,6 +384,7 @@ class Dict {
   };
   [[gnu::always_inline]] static void touch(Shard& shard) {
     shard.changes.store(shard.changes.load(std::memory_order_relaxed) + 1);
+    fence_stores();
   }
 
   // ---- one key, under the lock (dict_at_once.cc, dict_write.cc, dict_put.h, dict_large.cc) ----
@@ -435,24 +436,21 @@ class Dict {
   void for_each_block(const Shard& shard,
                       absl::FunctionRef<void(const Garbage&, const BlockFor&)> visit) const;
   static bool replace_word(Shard& shard, const Entry& entry, const DictValue& value);
-  // ---- places for entries ----
-
-  // For one entry that is being written.
-  struct Place {
-    std::uint32_t offset = 0;
-    std::uint32_t bytes = 0;
+  // Where an entry will be written.
+  struct Target {
+    EntryPlace place;
     Word32* spare = nullptr;  // that said so; null: it is at the end of the log
   };
   static void fetch_spare(const Shard& shard, const Block& block);
-  static bool find_spare(Shard& shard, const Block& block, std::uint32_t bytes, Place& place);
+  static bool find_spare(Shard& shard, const Block& block, std::uint32_t bytes, Target& target);
   static Word32* best_spare(Shard& shard, std::uint32_t bytes);
-  static bool find_place(Shard& shard, const Block& block, std::uint32_t bytes, Place& place);
+  static bool find_place(Shard& shard, const Block& block, std::uint32_t bytes, Target& target);
   using Spares = std::array<std::uint32_t, kSpares>;
   static Spares spares_of(const Shard& shard);
   static void set_spares(Shard& shard, const Spares& spares);
   static void take_spare(Shard& shard, Word32* spare);
-  static void keep_spare(Shard& shard, const Entry& gone);
-  static void write_entry(const Block& block, const Place& place, std::uint64_t sequence,
+  static void keep_spare(Shard& shard, EntryPlace gone);
+  static void write_entry(const Block& block, const Target& target, std::uint64_t sequence,
                           const DictKey& key, const DictValue& value, bool large);
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                const Incoming& incoming, Publish& publish);
@@ -490,11 +488,16 @@ class Dict {
   };
   // A block for so many bytes of entries; false: they are too many for one.
   static bool plan(std::uint64_t live, std::uint64_t count, unsigned log_max, Plan& plan);
-  // Room for so many more entries of so many bytes in the shard of the hash: a new block, or two.
+  // Room for so many entries more, and all of their bytes.
+  struct Wanted {
+    std::uint64_t bytes = 0;
+    std::uint64_t entries = 1;
+  };
+  // The room that is wanted in the shard of the hash: a new block, or two.
   // If they are too many for one shard it is split, and the caller sees how far that goes.
-  Result make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need, std::uint64_t entries);
+  Result make_room(Call& call, std::uint32_t hash_bits, Wanted wanted);
   Result rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan);
-  Result split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room);
+  Result split(Call& call, Shard& shard, std::uint64_t root, Wanted wanted, int attempt);
   Result merge(Call& call, std::uint32_t hash_bits);
   static constexpr std::uint32_t kContended = 32;  // so many have waited: a shard is split early
   // Splits a shard for whose lock many have waited. Whether it comes off or not, the change that
@@ -540,7 +543,7 @@ class Dict {
   };
   template <typename Words>
   Copied copy_shard(const Shard& shard, Interval& wanted, bool with_values, bool instant,
-                    DictSnapshot& snapshot, const Words& words) const;
+                    std::uint64_t changes, DictSnapshot& snapshot, const Words& words) const;
   template <typename Words>
   bool copy_entry(const Block& block, std::uint32_t slot, Interval wanted, bool with_values,
                   DictSnapshot& snapshot, const Words& words) const;

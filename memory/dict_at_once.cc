@@ -36,15 +36,16 @@ template <typename Choose>
     return false;
   if (replace_word(shard, entry, *value)) return true;
   touch(shard);
-  Place place;
+  Target target;
   const std::uint32_t need =
       entry_bytes(key.bytes, room_for(static_cast<std::uint32_t>(value->bytes)));
-  if (!find_spare(shard, block, need, place)) return false;
-  write_entry(block, place, sequence_in(entry.key_word), key, *value, /*large=*/false);
-  slot->store(slot_of(tag_of(key.hash), place.offset));
+  if (!find_spare(shard, block, need, target)) return false;
+  write_entry(block, target, sequence_in(entry.key_word), key, *value, /*large=*/false);
+  slot->store(slot_of(tag_of(key.hash), target.place.offset));
   // The two change places.
-  place.spare->store(SparePlace::word(entry.offset, entry.bytes()), std::memory_order_relaxed);
-  add_to(shard.live, place.bytes - entry.bytes());
+  const EntryPlace gone = entry.place();
+  target.spare->store(gone.word(), std::memory_order_relaxed);
+  add_to(shard.live, target.place.bytes - gone.bytes);
   return true;
 }
 

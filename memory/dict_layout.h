@@ -30,8 +30,9 @@ SHOAL_VARIANT_BEGIN
 //         empty. The block has 2^20 >> bytes, and 1 << buckets.
 //         The generation goes on with every block, so a root word never comes back.
 // depth   1 + how many bits of the hash decide; 0: there is no such shard (shard 0 always is)
-// spares  places in the block's log that no slot names any more, for the next entries: see
-// SparePlace All of the writers' line but `lock`, `changes` and `spares` follows from the block.
+// spares  places in the block's log that no slot names, for the next entries: EntryPlace
+//
+// All of the writers' line but `lock`, `changes` and `spares` follows from the block.
 inline constexpr unsigned kSpares = 6;
 struct Shard {
   Word64 root;
@@ -198,7 +199,7 @@ static_assert(DictRoot::kBlockMask >= 2 * kArenaBytesMax - 1024);
 // room        for the value, in 8 bytes
 // large       the value word names a block of its own: {offset, bytes}
 // references  the value has references to other objects (value_references.h)
-// version     odd while the entry is written
+// version     odd while the entry is written over a spare
 //
 // An entry in a slot changes no more, except that a value of 8 bytes may be replaced by another of
 // the same kind with one store.
@@ -274,20 +275,26 @@ constexpr std::uint32_t entry_bytes(std::uint32_t key_bytes, std::uint32_t room)
   return kEntryHeadBytes + padded(key_bytes) + room;
 }
 
-// A spare's word, taken apart: { offset / 8: 17 | bytes / 8: 15 }. 0: none.
-struct SparePlace {
+// Where in its block an entry is. As a spare's word: { offset / 8: 17 | bytes / 8: 15 }; 0: none.
+struct EntryPlace {
+  std::uint32_t offset = 0;
+  std::uint32_t bytes = 0;
+
   static constexpr unsigned kBytesBits = 15;
 
-  static constexpr std::uint32_t word(std::uint32_t offset, std::uint32_t bytes) {
+  static constexpr EntryPlace of(std::uint32_t word) {
+    return {.offset = (word >> kBytesBits) * 8, .bytes = (word & ((1U << kBytesBits) - 1)) * 8};
+  }
+  [[nodiscard]] constexpr std::uint32_t word() const {
     return offset / 8 << kBytesBits | bytes / 8;
   }
-  static constexpr std::uint32_t offset(std::uint32_t word) { return (word >> kBytesBits) * 8; }
-  static constexpr std::uint32_t bytes(std::uint32_t word) {
-    return (word & ((1U << kBytesBits) - 1)) * 8;
+  [[nodiscard]] constexpr std::uint32_t end() const { return offset + bytes; }
+  [[nodiscard]] constexpr bool overlaps(const EntryPlace& other) const {
+    return offset < other.end() && other.offset < end();
   }
 };
-static_assert(entry_bytes(kDictKeyBytesMax, kInlineValueBytesMax) < 8U << SparePlace::kBytesBits);
-static_assert(kSlotOffsetBits + SparePlace::kBytesBits == 32);
+static_assert(entry_bytes(kDictKeyBytesMax, kInlineValueBytesMax) < 8U << EntryPlace::kBytesBits);
+static_assert(kSlotOffsetBits + EntryPlace::kBytesBits == 32);
 
 // ---- the widths are enough for 100 million entries of 80 bytes ----
 

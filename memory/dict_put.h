@@ -33,36 +33,35 @@ inline Word32* free_slot(Word32* bucket) {
 // What will most likely be written over next comes while the key is looked for.
 [[gnu::always_inline]] inline void Dict::fetch_spare(const Shard& shard, const Block& block) {
   constexpr std::uint32_t kLine = 64;
-  const std::uint32_t offset = SparePlace::offset(shard.spares[0].load(std::memory_order_relaxed));
-  if (offset == 0) return;  // that is the first bucket, which others read
-  __builtin_prefetch(block.at + offset, 1);
-  __builtin_prefetch(block.at + offset + kLine, 1);
+  const auto spare = EntryPlace::of(shard.spares[0].load(std::memory_order_relaxed));
+  if (spare.offset == 0) return;  // that is the first bucket, which others read
+  __builtin_prefetch(block.at + spare.offset, 1);
+  __builtin_prefetch(block.at + spare.offset + kLine, 1);
 }
 
 // A spare for an entry of so many bytes. False: there is none that fits.
 [[gnu::always_inline]] inline bool Dict::find_spare(Shard& shard, const Block& block,
-                                                    std::uint32_t bytes, Place& place) {
-  Word32* spare = &shard.spares[0];
-  std::uint32_t word = spare->load(std::memory_order_relaxed);
-  if (SparePlace::bytes(word) != bytes) [[unlikely]] {
-    if (word == 0) return false;
-    spare = best_spare(shard, bytes);
-    if (spare == nullptr) return false;
-    word = spare->load(std::memory_order_relaxed);
+                                                    std::uint32_t bytes, Target& target) {
+  target.spare = &shard.spares[0];
+  target.place = EntryPlace::of(target.spare->load(std::memory_order_relaxed));
+  if (target.place.bytes != bytes) [[unlikely]] {
+    if (target.place.bytes == 0) return false;
+    target.spare = best_spare(shard, bytes);
+    if (target.spare == nullptr) return false;
+    target.place = EntryPlace::of(target.spare->load(std::memory_order_relaxed));
   }
-  place = {.offset = SparePlace::offset(word), .bytes = SparePlace::bytes(word), .spare = spare};
-  return place.bytes >= bytes && place.offset >= block.log() &&
-         place.offset + place.bytes <= block.bytes();
+  const EntryPlace place = target.place;
+  return place.bytes >= bytes && place.offset >= block.log() && place.end() <= block.bytes();
 }
 
 // A spare, or the next place of the log. False: there is no room.
 [[gnu::always_inline]] inline bool Dict::find_place(Shard& shard, const Block& block,
-                                                    std::uint32_t bytes, Place& place) {
-  if (find_spare(shard, block, bytes, place)) return true;
+                                                    std::uint32_t bytes, Target& target) {
+  if (find_spare(shard, block, bytes, target)) return true;
   const std::uint32_t tail =
       std::max(shard.tail.load(std::memory_order_relaxed), block.log()) & ~7U;
   if (tail > block.bytes() || bytes > block.bytes() - tail) return false;
-  place = {.offset = tail, .bytes = bytes, .spare = nullptr};
+  target = {.place = {.offset = tail, .bytes = bytes}, .spare = nullptr};
   return true;
 }
 
@@ -84,25 +83,26 @@ inline Word32* free_slot(Word32* bucket) {
 
 // All of an entry. A reader who still copies what was in this place sees the odd version if he sees
 // any byte of what comes there.
-[[gnu::always_inline]] inline void Dict::write_entry(const Block& block, const Place& place,
+[[gnu::always_inline]] inline void Dict::write_entry(const Block& block, const Target& target,
                                                      std::uint64_t sequence, const DictKey& key,
                                                      const DictValue& value, bool large) {
-  std::byte* const entry = block.at + place.offset;
+  std::byte* const entry = block.at + target.place.offset;
   Word64& version = reinterpret_cast<Word64*>(entry)[2];
   std::uint64_t odd = 1;
-  if (place.spare != nullptr) {
+  if (target.spare != nullptr) {
     odd |= version.load(std::memory_order_relaxed);
     version.store(odd, std::memory_order_relaxed);
     fence_stores();
   }
   const auto bytes = static_cast<std::uint32_t>(value.bytes);
   const std::uint32_t key_bytes = padded(key.bytes);
-  const ValueLayout layout = ValueLayout::of({.bytes = bytes,
-                                              .room = place.bytes - entry_bytes(key.bytes, 0),
-                                              .kind = value.kind,
-                                              .key_kind = key.kind,
-                                              .large = large,
-                                              .references = value.references});
+  const ValueLayout layout =
+      ValueLayout::of({.bytes = bytes,
+                       .room = target.place.bytes - entry_bytes(key.bytes, 0),
+                       .kind = value.kind,
+                       .key_kind = key.kind,
+                       .large = large,
+                       .references = value.references});
   store_word(entry, key_word(sequence, key.bytes), std::memory_order_relaxed);
   store_word(entry + 8, layout.word, std::memory_order_relaxed);
   copy_in(entry + kEntryHeadBytes, key.data, key.bytes, key_bytes);
@@ -124,11 +124,14 @@ inline Word32* free_slot(Word32* bucket) {
     const std::uint32_t used = shard.used.load(std::memory_order_relaxed);
     if (empty && used >= block.slots() / 16 * kSlotsFullOf16) return false;
   }
-  Place place;
+  Target target;
   const std::uint32_t need =
       entry_bytes(key.bytes, room_for(static_cast<std::uint32_t>(value.bytes)));
-  if (!find_place(shard, block, need, place)) return false;
-  if (place.spare == nullptr) shard.tail.store(place.offset + need);
+  if (!find_place(shard, block, need, target)) return false;
+  // Somebody wrote nonsense there: what is to be replaced is looked at still.
+  if (found && target.place.overlaps(spot.entry.place())) [[unlikely]]
+    return false;
+  if (target.spare == nullptr) shard.tail.store(target.place.end());
   std::uint64_t sequence = 0;
   if (found) {
     sequence = sequence_in(spot.entry.key_word);
@@ -137,11 +140,11 @@ inline Word32* free_slot(Word32* bucket) {
     shard.latest.store(sequence + 1, std::memory_order_relaxed);
   }
   publish = {.slot = found ? spot.slot : spot.free,
-             .value = slot_of(tag_of(key.hash), place.offset),
-             .bytes = place.bytes,
-             .spare = place.spare};
+             .value = slot_of(tag_of(key.hash), target.place.offset),
+             .bytes = target.place.bytes,
+             .spare = target.spare};
   if (has_fault(Fault::kSlotBeforeEntry)) publish.slot->store(publish.value);
-  write_entry(block, place, sequence, key, value, incoming.large != 0);
+  write_entry(block, target, sequence, key, value, incoming.large != 0);
   return true;
 }
 
@@ -163,14 +166,14 @@ inline Word32* free_slot(Word32* bucket) {
     if (const Result r = retire_value(call, key, spot.entry, garbage); r != Result::kDone) return r;
   }
   const bool fills = !found && spot.free->load(std::memory_order_relaxed) == 0;
+  if (publish.spare != nullptr) take_spare(shard, publish.spare);
   publish.slot->store(publish.value);
   if (incoming.large != 0) [[unlikely]] {
     incoming.used = true;
     (void)allocator_->own(call.caller, incoming.large, incoming.payload[1] + 8,
                           value_part(key.hash));
   }
-  if (publish.spare != nullptr) take_spare(shard, publish.spare);
-  if (found) keep_spare(shard, spot.entry);
+  if (found) keep_spare(shard, spot.entry.place());
   add_to(shard.live, found ? publish.bytes - spot.entry.bytes() : publish.bytes);
   if (!found) add_to(shard.count, 1);
   if (fills) add_to(shard.used, 1);

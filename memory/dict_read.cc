@@ -111,10 +111,10 @@ bool Dict::copy_entry(const Block& block, std::uint32_t slot, Interval wanted, b
 // The entries from the cursor on. `instant`: all of them at one.
 template <typename Words>
 Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_values, bool instant,
-                              DictSnapshot& snapshot, const Words& words) const {
+                              std::uint64_t changes, DictSnapshot& snapshot,
+                              const Words& words) const {
   const std::size_t items = snapshot.items.size();
   const std::size_t bytes = snapshot.bytes.size();
-  const std::uint64_t changes = shard.changes.load();
   const std::uint64_t root = words.word(shard.root);
   const std::uint32_t depth = shard.depth.load();
   const auto stands = [&] {
@@ -135,7 +135,8 @@ Dict::Copied Dict::copy_shard(const Shard& shard, Interval& wanted, bool with_va
         for (int tries = 0; !copy_entry(block, i, wanted, with_values, snapshot, words); ++tries) {
           const bool goes_on = !instant || shard.changes.load() == changes;
           if (goes_on && tries < kTriesBeforeMixture && stands()) continue;
-          copied = Copied::kDamaged;
+          // Or somebody is quicker.
+          copied = shard.changes.load() == changes ? Copied::kDamaged : Copied::kChanged;
           break;
         }
       }
@@ -170,12 +171,15 @@ Result Dict::snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
         if (held.result != Result::kDone) return held.result;
         shard = held.shard;
       }
-      // The mark is looked at before the words. While it stands in one state, so do they.
+      // The mark is looked at before the words. While it stands in one state, so do they. And after
+      // `changes`: a transaction that has raised it already has made its mark.
       const bool instant = attempt < kTriesBeforeMixture;
-      copied = shard->transaction.load() == 0
-                   ? copy_shard(*shard, wanted, with_values, instant, snapshot, PlainWords{})
-                   : copy_shard(*shard, wanted, with_values, instant, snapshot,
-                                RecordWords(shard->transaction, arena_, geometry_));
+      const std::uint64_t changes = shard->changes.load();
+      copied =
+          shard->transaction.load() == 0
+              ? copy_shard(*shard, wanted, with_values, instant, changes, snapshot, PlainWords{})
+              : copy_shard(*shard, wanted, with_values, instant, changes, snapshot,
+                           RecordWords(shard->transaction, arena_, geometry_));
       if (lock_it) unlock_word(*caller, shard->lock);
       if (copied == Copied::kWhole && !charge(shard->root.load(), left)) return Result::kDamaged;
     }

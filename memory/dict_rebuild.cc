@@ -28,8 +28,9 @@ constexpr unsigned kMergedLog = 14;
 constexpr std::uint32_t kContendedCount = 32;
 constexpr std::uint32_t kContendedDepth = 6;
 
-constexpr std::uint64_t kLargestEntryBytes =
-    kEntryHeadBytes + kDictKeyBytesMax + kInlineValueBytesMax;
+// More than that is planned for no half: it gets the largest block, in which all is that was in
+// one.
+constexpr std::uint64_t kMostInHalf = (std::uint64_t{1} << kDictBlockLogMax) / 2;
 
 std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
 
@@ -190,8 +191,7 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
   return Result::kDone;
 }
 
-Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
-                       std::uint64_t entries) {
+Result Dict::make_room(Call& call, std::uint32_t hash_bits, Wanted wanted) {
   // kDiffers: others changed the shard in between, or its entries did not fit as planned: the
   // figures are asked again.
   constexpr int kAttempts = 1000;
@@ -199,18 +199,19 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
     Shard* const shard = find_shard(hash_bits);
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const std::uint64_t root = shard->root.load();
-    const std::uint64_t live = std::uint64_t{shard->live.load(std::memory_order_relaxed)} + need;
+    const std::uint64_t live =
+        std::uint64_t{shard->live.load(std::memory_order_relaxed)} + wanted.bytes;
     const std::uint64_t count =
-        std::uint64_t{shard->count.load(std::memory_order_relaxed)} + entries;
+        std::uint64_t{shard->count.load(std::memory_order_relaxed)} + wanted.entries;
     // Each time it did not fit, more room is tried.
-    const std::uint64_t wanted = live + live * static_cast<std::uint64_t>(attempt) / 4;
+    const std::uint64_t tried = live + live * static_cast<std::uint64_t>(attempt) / 4;
     const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
     Plan fits;
     Result result = Result::kDiffers;
-    if (plan(wanted, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits)) {
+    if (plan(tried, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits)) {
       result = rebuild(call, *shard, root, fits);
     } else if (may_split) {
-      result = split(call, *shard, root, wanted - live + need);
+      result = split(call, *shard, root, wanted, attempt);
     } else {
       call.why = absl::ResourceExhaustedError(
           "the dict has as many entries of this size as its shards hold: use several dicts");
@@ -223,8 +224,9 @@ Result Dict::make_room(Call& call, std::uint32_t hash_bits, std::uint64_t need,
 
 // ---- two for one, one for two ----
 
-// Each half has room for `room` bytes more than there are.
-Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t room) {
+// Each half gets the room that is wanted, or that of one entry if it would take larger blocks: then
+// they are split in their turn. `attempt`: so often the halves were too unequal for what was tried.
+Result Dict::split(Call& call, Shard& shard, std::uint64_t root, Wanted wanted, int attempt) {
   const std::uint32_t depth = shard.depth.load();
   const std::uint32_t bits = depth - 1;
   const std::uint32_t index = shard.index.load(std::memory_order_relaxed) & (kShardsMax - 1);
@@ -239,13 +241,15 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, std::uint64_t r
   Shard* const upper = shard_at(other);
   if (upper == nullptr) return Result::kDamaged;
   const std::uint64_t live = std::uint64_t{shard.live.load(std::memory_order_relaxed)};
-  const std::uint64_t count = std::uint64_t{shard.count.load(std::memory_order_relaxed)} + 1;
   // Halves are hardly ever equal.
+  const std::uint64_t half_live = (live + live * static_cast<std::uint64_t>(attempt) / 4) * 9 / 16;
+  const std::uint64_t half_count =
+      std::uint64_t{shard.count.load(std::memory_order_relaxed)} * 9 / 16 + 1;
+  const std::uint64_t first = half_live + wanted.bytes / wanted.entries;
   Plan half;
-  const std::uint64_t first = std::min<std::uint64_t>(room, kLargestEntryBytes);
-  if (!plan(live * 9 / 16 + room, count * 9 / 16 + 1, kOrdinaryLog, half) &&
-      !plan(live * 9 / 16 + first, count * 9 / 16 + 1, kOrdinaryLog, half) &&
-      !plan(live + room, count, kDictBlockLogMax, half)) {
+  if (!plan(half_live + wanted.bytes, half_count, kOrdinaryLog, half) &&
+      !plan(first, half_count, kOrdinaryLog, half) &&
+      !plan(std::min(first, kMostInHalf), half_count, kDictBlockLogMax, half)) {
     return Result::kDamaged;
   }
   Fresh low;
@@ -315,7 +319,7 @@ void Dict::divide(Call& call, const Shard& shard, std::uint32_t hash_bits) {
     return;
   }
   Shard* const now = find_shard(hash_bits);
-  if (now != nullptr) (void)split(call, *now, now->root.load(), 0);
+  if (now != nullptr) (void)split(call, *now, now->root.load(), {}, 0);
 }
 
 void Dict::shrink_if_empty(Call& call, const Shard& shard, std::uint32_t hash_bits) {

@@ -181,15 +181,6 @@ namespace {
 // A block is looked at again so often, if it changes meanwhile, before what was seen counts.
 constexpr int kLooks = 100;
 
-struct LogPart {
-  std::uint32_t offset = 0;
-  std::uint32_t bytes = 0;
-};
-
-bool overlap(const LogPart& a, const LogPart& b) {
-  return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-}
-
 }  // namespace
 
 bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
@@ -216,14 +207,20 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   stat.slots += block.slots();
   // Whoever holds the lock may be in the middle of something.
   const bool rests = owner_in(shard.lock.load()) == 0;
-  std::vector<LogPart> spares;
-  for (const std::uint32_t word : spares_of(shard)) {
-    if (word != 0) spares.push_back({SparePlace::offset(word), SparePlace::bytes(word)});
-  }
-  const auto is_spare = [&](const LogPart& part) {
+  std::vector<EntryPlace> spares;
+  const auto is_spare = [&](const EntryPlace& place) {
     return std::any_of(spares.begin(), spares.end(),
-                       [&](const LogPart& spare) { return overlap(part, spare); });
+                       [&](const EntryPlace& spare) { return place.overlaps(spare); });
   };
+  for (const std::uint32_t word : spares_of(shard)) {
+    if (word == 0) continue;
+    const auto spare = EntryPlace::of(word);
+    if (rests && (spare.offset < block.log() || is_spare(spare))) {
+      wrong =
+          absl::StrCat("shard ", index, ": no place for an entry at ", spare.offset, ", a spare");
+    }
+    spares.push_back(spare);
+  }
   std::uint64_t live = 0;
   std::uint32_t count = 0;
   std::uint32_t used = 0;
@@ -251,7 +248,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
       reached = empty_slots(block.bucket(at)) == 0;
     }
     if (!reached) wrong = absl::StrCat("shard ", index, ", slot ", i, ": its key is not found");
-    if (rests && is_spare({entry.offset, entry.bytes()})) {
+    if (rests && is_spare(entry.place())) {
       wrong = absl::StrCat("shard ", index, ", slot ", i, ": its entry is a spare");
     }
     ++count;
@@ -276,7 +273,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   compare("entries", count, shard.count.load());
   compare("slots in use", used, shard.used.load());
   compare("bytes of entries", live, shard.live.load());
-  for (const LogPart& spare : spares) end = std::max(end, spare.offset + spare.bytes);
+  for (const EntryPlace& spare : spares) end = std::max(end, spare.end());
   compare("is where its log ends", std::max(end, tail), tail);
   return wrong.empty();
 }

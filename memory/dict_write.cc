@@ -20,8 +20,10 @@ bool Dict::look(const Block& block, const DictKey& key, Spot& spot) const {
       Word32& slot = bucket[__builtin_ctz(tagged)];
       const std::uint32_t seen = slot.load();
       if (seen <= kSlotReserved || slot_tag(seen) != tag) continue;
-      if (!open_entry(block, slot_offset(seen), spot.entry)) return false;
-      if (!has_key(spot.entry, key)) continue;
+      Entry entry;
+      if (!open_entry(block, slot_offset(seen), entry)) return false;
+      if (!has_key(entry, key)) continue;
+      spot.entry = entry;
       spot.slot = &slot;
       spot.found = true;
       spot.alone = empty_slots(bucket) != 0;
@@ -58,7 +60,7 @@ void Dict::set_spares(Shard& shard, const Spares& spares) {
   Word32* best = nullptr;
   std::uint32_t most = 2 * bytes;
   for (Word32& spare : shard.spares) {
-    const std::uint32_t has = SparePlace::bytes(spare.load(std::memory_order_relaxed));
+    const std::uint32_t has = EntryPlace::of(spare.load(std::memory_order_relaxed)).bytes;
     if (has < bytes || has > most) continue;
     best = &spare;
     most = has;
@@ -75,15 +77,14 @@ void Dict::set_spares(Shard& shard, const Spares& spares) {
   last->store(0, std::memory_order_relaxed);
 }
 
-// No slot names the entry any more. If there are too many, one of the others is forgotten: any, so
-// that no size of entries takes all places.
-[[gnu::noinline]] void Dict::keep_spare(Shard& shard, const Entry& gone) {
+// No slot names it any more. If there are too many, one of the others is forgotten, each in turn.
+[[gnu::noinline]] void Dict::keep_spare(Shard& shard, EntryPlace gone) {
   Word32* const end = shard.spares + kSpares;
   Word32* place = std::find_if(shard.spares, end, [](const Word32& spare) {
     return spare.load(std::memory_order_relaxed) == 0;
   });
-  if (place == end) place = &shard.spares[gone.offset / 8 % kSpares];
-  place->store(SparePlace::word(gone.offset, gone.bytes()), std::memory_order_relaxed);
+  if (place == end) place += shard.changes.load(std::memory_order_relaxed) % kSpares - kSpares;
+  place->store(gone.word(), std::memory_order_relaxed);
 }
 
 // ---- under the lock ----
@@ -105,14 +106,14 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
   add_to(shard.count, static_cast<std::uint32_t>(-1));
   add_to(shard.live, 0 - spot.entry.bytes());
   if (spot.alone) add_to(shard.used, static_cast<std::uint32_t>(-1));
-  keep_spare(shard, spot.entry);
+  keep_spare(shard, spot.entry.place());
   return Result::kDone;
 }
 
 [[gnu::noinline]] Result Dict::after_full(Call& call, const DictKey& key,
                                           const Incoming& incoming) {
-  return make_room(call, shard_bits(key.hash), entry_bytes(key.bytes, room_for(incoming.bytes())),
-                   1);
+  return make_room(call, shard_bits(key.hash),
+                   {.bytes = entry_bytes(key.bytes, room_for(incoming.bytes()))});
 }
 
 // `decide(found or null)` gives a DictDecision; a value it gives is `incoming`'s already, or is

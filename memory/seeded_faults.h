@@ -73,6 +73,7 @@ enum class Fault {
   kValuesNotReached,      // recovery does not see that an entry names a value's block
   kSlotNotLookedAtAgain,  // a reader trusts the version of an entry alone
   kOtherKeyBelieved,      // a reader passes an entry of another key over without a second look
+  kRaisedBeforeMark,      // a transaction raises `changes` before it marks a shard
   kSparesKept,            // the spares of a dead writer's shard are used further on
 };
 

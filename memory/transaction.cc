@@ -250,10 +250,12 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
     return Result::kDiffers;
   }
   for (Locked& locked : locked_) {
-    Dict::touch(*locked.shard);
     locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
     locked.spares = Dict::spares_of(*locked.shard);
+    // In this order: a snapshot that has seen the change raised has to see the mark.
+    if (has_fault(Fault::kRaisedBeforeMark)) Dict::touch(*locked.shard);
     if (!has_fault(Fault::kUnmarked)) locked.shard->transaction.store(offset_);
+    if (!has_fault(Fault::kRaisedBeforeMark)) Dict::touch(*locked.shard);
   }
   for (const ListChanges& change : changes.lists) {
     ListDescriptor& list = change.list->descriptor();
@@ -269,7 +271,7 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   for (const Prepared& mine : prepared) {
     Dict::add_to(mine.shard->live, mine.grown);
     Dict::add_to(mine.shard->count, mine.count);
-    if (mine.gone.offset != 0) Dict::keep_spare(*mine.shard, mine.gone);
+    if (mine.gone.bytes != 0) Dict::keep_spare(*mine.shard, mine.gone);
   }
   finish(call, changes);
   return Result::kDone;
@@ -278,8 +280,12 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
 void Transaction::take_back(Call& call, const TransactionChanges& changes,
                             const std::vector<Prepared>& prepared) {
   for (const Prepared& mine : prepared) {
-    // In a new block there are no spares.
-    if (mine.over_spare != 0) locked(mine.shard).missing_bytes += mine.over_spare;
+    // In a new block there are no spares, and its buckets are made for what will be there.
+    Locked& full = locked(mine.shard);
+    if (full.missing_entries != 0) {
+      full.missing_bytes += mine.over_spare;
+      if (mine.reserved != nullptr) ++full.missing_entries;
+    }
     if (mine.reserved == nullptr) continue;
     mine.reserved->store(mine.before);
     if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
@@ -321,17 +327,20 @@ bool Transaction::still_true(const Call& call, const std::vector<Seen>& reads) c
 Result Transaction::commit(Call& call, TransactionChanges& changes,
                            const std::vector<Seen>& reads) {
   if (changes.empty()) return still_true(call, reads) ? Result::kDone : Result::kDiffers;
-  for (;;) {
+  for (Retries retries(call.timeout_ns);;) {
     locked_.clear();
     Result result = try_commit(call, changes, reads);
     end(call);
+    if (result != Result::kPresent && result != Result::kExhausted) return result;
+    // Others split and fill shards as quickly as this one makes room, or somebody wrote nonsense.
+    if (const Result again = retries.again(); again != Result::kDone) return again;
     if (result == Result::kPresent) continue;
-    if (result != Result::kExhausted) return result;
     bool any = false;
     for (const Locked& full : locked_) {
       if (full.missing_entries == 0) continue;
       any = true;
-      result = full.dict->make_room(call, full.hash_bits, full.missing_bytes, full.missing_entries);
+      result = full.dict->make_room(call, full.hash_bits,
+                                    {.bytes = full.missing_bytes, .entries = full.missing_entries});
       if (result != Result::kDone) return result;
     }
     // The arena has no room for the record, or for a large value: `why` says so.
@@ -376,8 +385,8 @@ Result Transaction::clear(Call& call, Dict& dict) {
     bool good = true;
     for (const Locked& locked : locked_) {
       Shard& shard = *locked.shard;
-      Dict::touch(shard);
       shard.transaction.store(offset_);
+      Dict::touch(shard);
       dict.for_each_block(shard, [&](const Dict::Garbage& block, const BlockFor& block_for) {
         good = list_block(block, block_for, kBlockGivenBack) && good;
       });

@@ -139,7 +139,7 @@ class Transaction {
     Word32* reserved = nullptr;
     std::uint32_t before = 0;      // what the reserved slot was
     std::uint32_t over_spare = 0;  // bytes that it did not take from the log
-    Dict::Entry gone;              // what no slot will name any more; without an offset: nothing
+    EntryPlace gone;               // what no slot will name any more; no bytes: nothing
   };
   struct Locked {
     Dict* dict = nullptr;

@@ -48,7 +48,7 @@ Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
       (void)list_block({.block = old.block, .bytes = old.bytes + 8},
                        dict.value_part(change.key.hash), kBlockGivenBack);
     }
-    if (found) mine.gone = spot.entry;
+    if (found) mine.gone = spot.entry.place();
     if (change.erase) {
       publish(offset_of(spot.slot), false, kSlotErased);
       mine.grown = 0 - spot.entry.bytes();

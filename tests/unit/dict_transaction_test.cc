@@ -70,6 +70,57 @@ TEST(DictTransaction, LeavesAnotherKeyOfTheSameTagAlone) {
   EXPECT_EQ(dict.get(twin), value);
 }
 
+// A transaction of so many new keys; they begin with `name`.
+Result put_many(DictMemory& memory, Process& process, const std::string& name, int many,
+                const std::string& value) {
+  std::vector<std::string> keys;
+  for (int i = 0; i < many; ++i) keys.push_back(name + std::to_string(10'000'000 + i));
+  memory::TransactionChanges changes;
+  for (const std::string& key : keys) changes.keys.push_back(put_of(memory, key, value));
+  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
+  return memory::Transaction(memory.home()).commit(call, changes, {});
+}
+
+// The keys that had room count, too, when more room is made.
+TEST(DictTransaction, MakesRoomForManySmallEntriesBesideLargeOnes) {
+  for (int many = 80; many < 125; ++many) {
+    DictMemory memory(std::uint64_t{1} << 20);
+    Process process(1);
+    TextDict dict(memory.dict(), process.caller);
+    for (int i = 0; i < 25; ++i) {
+      ASSERT_EQ(dict.put("large" + std::to_string(i), std::string(128, 'l')), Result::kDone);
+    }
+    ASSERT_EQ(put_many(memory, process, "", many, "small"), Result::kDone) << many;
+    expect_sound(memory);
+    ASSERT_EQ(memory.dict().size(), 25U + static_cast<unsigned>(many));
+  }
+}
+
+// However much of it is for one shard, which is split again and again.
+TEST(DictTransaction, PutsMoreThanAShardHolds) {
+  const std::string value(64, 'v');
+  for (const int before : {450, 500, 560, 590}) {
+    for (const int many : {1000, 8000}) {
+      DictMemory memory;
+      Process process(1);
+      TextDict dict(memory.dict(), process.caller);
+      for (int i = 0; i < before; ++i) {
+        ASSERT_EQ(dict.put("before" + std::to_string(1'000'000 + i), value), Result::kDone);
+      }
+      ASSERT_EQ(put_many(memory, process, "many", many, value), Result::kDone)
+          << before << ", " << many;
+      // Blocks that became larger for it are split when they are full.
+      for (int i = 0; i < 100'000; ++i) {
+        ASSERT_EQ(dict.put("after" + std::to_string(1'000'000 + i), value), Result::kDone) << i;
+      }
+      expect_sound(memory);
+      memory::DictStat stat;
+      ASSERT_TRUE(memory.reader().verify(stat, [](const std::string&) {}));
+      EXPECT_LE(stat.block_bytes / stat.shards_with_block, 70'000U);
+    }
+  }
+}
+
 TEST(DictTransaction, LeavesNothingBehindWhereItWasTakenBack) {
   DictMemory memory(std::uint64_t{64} << 20, /*quota_chunks=*/64);
   Process process(1);
