@@ -68,9 +68,11 @@
 
 #include "memory/arena.h"
 #include "memory/call.h"
+#include "memory/dict_block.h"
 #include "memory/dict_bucket.h"
 #include "memory/dict_hash.h"
 #include "memory/dict_layout.h"
+#include "memory/dict_values.h"
 #include "memory/lock.h"
 #include "memory/object.h"
 #include "memory/record_words.h"
@@ -81,76 +83,6 @@
 namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
-
-struct DictKey {
-  const void* data = nullptr;
-  std::uint32_t bytes = 0;
-  std::uint8_t kind = 0;
-  std::uint64_t hash = 0;
-};
-
-// A value to be stored; `data` is the caller's.
-struct DictValue {
-  const void* data = nullptr;
-  std::uint64_t bytes = 0;
-  std::uint8_t kind = 0;
-  bool references = false;
-};
-
-// A value as it lies in shared memory: copy it (copy_out), and believe none of it before the call
-// that showed it has returned kDone. Padded to a multiple of 8 bytes.
-struct StoredValue {
-  const std::byte* data = nullptr;
-  std::uint64_t bytes = 0;
-  std::uint8_t kind = 0;
-  bool references = false;
-  std::uint64_t block = 0;  // where, if it has a block of its own
-
-  [[nodiscard]] std::uint64_t word() const { return load_word(data, std::memory_order_relaxed); }
-};
-
-// What to do with a key that is looked at under its lock. `value`: to be put; it stays what and
-// where it is until the call is over.
-struct DictDecision {
-  enum class What : std::uint8_t { kLeave, kPut, kErase };
-  What what = What::kLeave;
-  Result result = Result::kDone;  // what the call answers if nothing was changed
-  const DictValue* value = nullptr;
-};
-
-// One entry of a snapshot; the bytes are in the snapshot.
-struct DictItem {
-  std::uint64_t sequence = 0;
-  std::uint64_t key = 0;  // where its bytes begin
-  std::uint64_t value = 0;
-  std::uint64_t value_bytes = 0;
-  std::uint32_t key_bytes = 0;
-  std::uint8_t key_kind = 0;
-  std::uint8_t value_kind = 0;
-};
-
-struct DictSnapshot {
-  std::vector<DictItem> items;
-  std::vector<std::byte> bytes;
-};
-
-struct DictStat {
-  std::uint64_t entries = 0;
-  std::uint64_t shards = 0;
-  std::uint64_t shards_with_block = 0;
-  std::uint64_t block_bytes = 0;
-  std::uint64_t live_bytes = 0;
-  std::uint64_t dead_bytes = 0;  // in logs: of what was erased or replaced; spares among them
-  std::uint64_t large_values = 0;
-  std::uint64_t large_bytes = 0;
-  std::uint64_t slots = 0;
-  std::uint64_t slots_used = 0;
-  std::uint64_t probes = 0;  // buckets looked at to find each entry once
-  std::uint64_t splits = 0;
-  std::uint64_t contended = 0;
-  std::uint64_t changes = 0;
-  std::uint32_t depth = 0;
-};
 
 class Dict {
  public:
@@ -224,51 +156,8 @@ class Dict {
 
   // ---- places; every offset is checked ----
 
-  struct Block {
-    std::byte* at = nullptr;
-    DictRoot root;
-
-    [[nodiscard]] std::uint32_t bytes() const { return root.bytes(); }
-    [[nodiscard]] std::uint32_t buckets() const { return root.buckets(); }
-    [[nodiscard]] std::uint32_t log() const { return buckets() * kBucketBytes; }
-    [[nodiscard]] Word32* first_bucket(std::uint64_t hash) const {
-      return bucket(bucket_bits(hash) & (buckets() - 1));
-    }
-    [[nodiscard]] Word32* bucket(std::uint32_t i) const {
-      return reinterpret_cast<Word32*>(at + std::size_t{i} * kBucketBytes);
-    }
-    [[nodiscard]] std::uint32_t slots() const { return buckets() * kSlotsPerBucket; }
-    [[nodiscard]] Word32& slot(std::uint32_t i) const { return reinterpret_cast<Word32*>(at)[i]; }
-  };
-  // An entry inside its block, as its first words said when they were loaded. Words, not what is in
-  // them: taken apart into narrow fields they would go through memory, and stall there.
-  struct Entry {
-    std::byte* at = nullptr;
-    std::uint32_t offset = 0;
-    std::uint64_t version = 0;
-    std::uint64_t key_word = 0;
-    ValueLayout layout;
-
-    // The version before what it speaks of.
-    [[gnu::always_inline]] void load(std::byte* block, std::uint32_t from) {
-      at = block + from;
-      offset = from;
-      version = version_word().load();
-      key_word = load_word(at, std::memory_order_relaxed);
-      layout.word = load_word(at + 8, std::memory_order_relaxed);
-    }
-    [[nodiscard]] std::uint32_t key_bytes() const { return key_bytes_in(key_word); }
-    [[nodiscard]] std::byte* key() const { return at + kEntryHeadBytes; }
-    [[nodiscard]] std::byte* value() const { return key() + padded(key_bytes()); }
-    [[nodiscard]] std::uint32_t bytes() const { return entry_bytes(key_bytes(), layout.room()); }
-    [[nodiscard]] EntryPlace place() const { return {.offset = offset, .bytes = bytes()}; }
-    [[nodiscard]] Word64& version_word() const { return reinterpret_cast<Word64*>(at)[2]; }
-    // It is what it was when it was loaded. Asked after a fence of loads, and after the slot.
-    [[nodiscard]] bool stands() const {
-      return (version & 1) == 0 && version_word().load() == version;
-    }
-  };
-
+  using Block = DictBlock;
+  using Entry = StoredEntry;
   [[nodiscard]] DictDescriptor& descriptor() const { return *descriptor_; }
   [[nodiscard]] [[gnu::always_inline]] std::byte* resolve(std::uint64_t offset,
                                                           std::uint64_t bytes) const {
@@ -285,15 +174,10 @@ class Dict {
     block.at = arena_ + block.root.block;
     return true;
   }
-  static bool open_entry(const Block& block, std::uint32_t offset, Entry& entry);
-  static bool is_sound(const Block& block, const Entry& entry, std::uint32_t key_bytes);
   bool open_value(const Entry& entry, StoredValue& value) const;
   [[nodiscard]] std::uint64_t hash_of(const Entry& entry) const;
-  static bool has_key(const Entry& entry, const DictKey& key);
-  static bool is_key(const std::byte* theirs, const DictKey& key);  // of the same length
   static Word32* find_first(const Block& block, Word32* bucket, std::uint32_t tagged,
                             const DictKey& key, std::uint32_t& seen, Entry& entry);
-  static StoredValue stored_in(const Entry& entry, const DictKey& key);
 
   // ---- shards (dict_shards.cc) ----
 

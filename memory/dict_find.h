@@ -15,21 +15,6 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-[[gnu::always_inline]] inline bool Dict::open_entry(const Block& block, std::uint32_t offset,
-                                                    Entry& entry) {
-  if (offset + kEntryHeadBytes > block.bytes()) return false;
-  entry.load(block.at, offset);
-  return is_sound(block, entry, entry.key_bytes());
-}
-
-// All of the entry is in its block, and the value in the entry. `key_bytes` are the entry's: who
-// compared them knows them already.
-[[gnu::always_inline]] inline bool Dict::is_sound(const Block& block, const Entry& entry,
-                                                  std::uint32_t key_bytes) {
-  return entry_bytes(key_bytes, entry.layout.room()) <= block.bytes() - entry.offset &&
-         entry.layout.bytes() <= entry.layout.room();
-}
-
 [[gnu::always_inline]] inline bool Dict::open_value(const Entry& entry, StoredValue& value) const {
   value.kind = entry.layout.kind();
   value.references = entry.layout.references();
@@ -44,15 +29,6 @@ SHOAL_VARIANT_BEGIN
   value.bytes = load_word(entry.value() + 8, std::memory_order_relaxed);
   value.data = value.bytes > kDictValueBytesMax ? nullptr : resolve(value.block, value.bytes + 7);
   return value.data != nullptr;
-}
-
-[[gnu::always_inline]] inline bool Dict::is_key(const std::byte* theirs, const DictKey& key) {
-  return is_equal(key.data, theirs, key.bytes);
-}
-
-[[gnu::always_inline]] inline bool Dict::has_key(const Entry& entry, const DictKey& key) {
-  return entry.key_bytes() == key.bytes && entry.layout.key_kind() == key.kind &&
-         is_key(entry.key(), key);
 }
 
 // The slot of the key, what it holds, and the entry that this names, if it is the first one of its
@@ -70,14 +46,6 @@ SHOAL_VARIANT_BEGIN
   const bool is_keys = entry.key_bytes() == key.bytes && entry.layout.is_inline_of(key.kind) &&
                        is_sound(block, entry, key.bytes) && is_key(entry.key(), key);
   return is_keys ? slot : nullptr;
-}
-
-// Of an entry that find_first() found.
-[[gnu::always_inline]] inline StoredValue Dict::stored_in(const Entry& entry, const DictKey& key) {
-  return {.data = entry.key() + padded(key.bytes),
-          .bytes = entry.layout.bytes(),
-          .kind = entry.layout.kind(),
-          .references = entry.layout.references()};
 }
 
 // What nearly every call meets: the key is where find_first() finds it, or no slot of its first
