@@ -28,6 +28,11 @@ absl::StatusOr<Json> parsed(const std::string& word) {
       absl::StrCat(escaped(word), ": ", std::string(json.status().message())));
 }
 
+absl::Status is_there(const Json& key) {
+  return absl::AlreadyExistsError(
+      absl::StrCat("the key ", key.dump(), " is there already: an entry has a key of its own"));
+}
+
 Json in_form(const Value& value, Form form) {
   if (form == Form::kJson) return value_json(value);
   return form == Form::kDump ? value_dump(value) : Json(value_text(value));
@@ -51,10 +56,12 @@ class ValueEntries : public Entries {
     if (!wanted.ok()) return wanted.status();
     return set(*wanted, value);
   }
-  absl::Status put(const Json& key, const Json& value) const override {
+  absl::Status insert(const Json& key, const Json& value) const override {
     const auto wanted = value_from_json(key);
     if (!wanted.ok()) return wanted.status();
-    return set(*wanted, value);
+    const absl::Status found = get(*wanted).status();
+    if (found.ok()) return is_there(key);
+    return absl::IsNotFound(found) ? set(*wanted, value) : found;
   }
   absl::Status show(Form form, absl::FunctionRef<void(std::size_t)> begin,
                     Show entry) const override {
@@ -180,10 +187,13 @@ class OfTypedDict final : public Entries {
     if (!bytes.ok()) return bytes.status();
     return put(*bytes, value);
   }
-  absl::Status put(const Json& key, const Json& value) const override {
+  absl::Status insert(const Json& key, const Json& value) const override {
     const auto bytes = typed_from_json(key_type_, key_bytes_, key);
     if (!bytes.ok()) return bytes.status();
-    return put(*bytes, value);
+    std::vector<std::byte> there(value_bytes_);
+    const absl::Status found = internal::typed_get(dict_.reference(), *bytes, there);
+    if (found.ok()) return is_there(key);
+    return absl::IsNotFound(found) ? put(*bytes, value) : found;
   }
   absl::Status show(Form form, absl::FunctionRef<void(std::size_t)> begin,
                     Show entry) const override {

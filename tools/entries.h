@@ -46,8 +46,8 @@ class Entries {
   // NOT_FOUND.
   [[nodiscard]] virtual absl::StatusOr<Json> get(const KeyWord& key, Form form) const = 0;
   [[nodiscard]] virtual absl::Status set(const KeyWord& key, const Json& value) const = 0;
-  // An entry of a dump.
-  [[nodiscard]] virtual absl::Status put(const Json& key, const Json& value) const = 0;
+  // An entry of a dump. ALREADY_EXISTS: the key is there.
+  [[nodiscard]] virtual absl::Status insert(const Json& key, const Json& value) const = 0;
   using Show = absl::FunctionRef<void(Json key, Json value)>;
   // All entries; `begin` is told how many before the first.
   [[nodiscard]] virtual absl::Status show(Form form, absl::FunctionRef<void(std::size_t)> begin,

@@ -34,7 +34,7 @@ class OfEntries final : public Loading {
     if (!line.is_array() || line.size() != 2) {
       return absl::InvalidArgumentError("an entry is [key,value]");
     }
-    return entries_->put(line[0], line[1]);
+    return entries_->insert(line[0], line[1]);
   }
   absl::Status finish() override { return absl::OkStatus(); }
   absl::Status give_up() override { return entries_->unlink(); }

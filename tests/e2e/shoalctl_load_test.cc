@@ -118,6 +118,15 @@ TEST_F(ShoalctlLoad, WhatCannotBeLoadedLeavesNothing) {
                       "\"size\":9223372036854775809}\n"),
               HasSubstr("\"size\""));
 
+  const std::string twice = "[\"a\",1]\n[\"b\",2]\n[\"a\",1]\n";
+  for (const char* kind : {"Dict", "Namespace"}) {
+    EXPECT_THAT(refused("{\"kind\":\"" + std::string(kind) + "\"}\n" + twice),
+                HasSubstr("line 4: the key \"a\" is there already"));
+  }
+  EXPECT_THAT(refused("{\"kind\":\"TypedDict\",\"type\":\"i32,i32\",\"key_size\":4,"
+                      "\"value_size\":4}\n[1,1]\n[1,1]\n"),
+              HasSubstr("line 3: the key 1 is there already"));
+
   EXPECT_THAT(refused("{\"kind\":\"Lock\"}\n"), HasSubstr("not a \"Lock\""));
   EXPECT_THAT(refused("1\n"), HasSubstr("give --kind"));
   (void)make("memory", 10);
