@@ -26,7 +26,9 @@
 //     a shard i + 2^d, then a split or a merge is under way, its owner holds both locks, both
 //     hold the same entries of the upper half, and i is the truth.
 //  5. `changes` is raised before anything in the shard changes: who finds it as it was has seen one
-//     instant, or one and the next change of one word.
+//     instant, or one and the next change of one word. A transaction makes many of these, and
+//     raises it once, but its mark stands before that: who looks at the mark after `changes` sees
+//     all of the transaction or nothing.
 //
 // Why no torn or foreign entry is returned: a reader loads the root word (acquire), slot (acquire),
 // version, entry, and afterwards finds first the slot, then the version, the root word and the
@@ -54,7 +56,6 @@
 // arena. What cannot be is kDamaged. Loops are bounded by the block, the depth, or the timeout.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -116,7 +117,7 @@ class Dict {
 
   // Every entry, in the order of insertion. Keys that are there all the time are met exactly once;
   // each shard is seen at one instant. `caller` may be null: then a shard that never rests may show
-  // values newer than its keys.
+  // values newer than its keys, and of a transaction a part.
   Result snapshot(Caller* caller, std::int64_t timeout_ns, bool with_values,
                   DictSnapshot& snapshot) const;
 
@@ -310,7 +311,11 @@ class Dict {
     Word32* slot = nullptr;
     std::uint32_t value = 0;
     std::uint32_t bytes = 0;  // of the entry that it names
-    Word32* spare = nullptr;  // where that was; null: it was none
+    bool over_spare = false;
+
+    [[nodiscard]] EntryPlace place() const {
+      return {.offset = slot_offset(value), .bytes = bytes};
+    }
   };
   [[gnu::always_inline]] static void add_to(Word32& word, std::uint32_t by) {
     word.store(word.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
@@ -323,17 +328,13 @@ class Dict {
   // Where an entry will be written.
   struct Target {
     EntryPlace place;
-    Word32* spare = nullptr;  // that said so; null: it is at the end of the log
+    bool is_spare = false;  // else it is at the end of the log
   };
   static void fetch_spare(const Shard& shard, const Block& block);
-  static bool find_spare(Shard& shard, const Block& block, std::uint32_t bytes, Target& target);
-  static Word32* best_spare(Shard& shard, std::uint32_t bytes);
+  static bool take_spare(Shard& shard, const Block& block, std::uint32_t bytes, EntryPlace& place);
+  static void keep_spare(Shard& shard, const Block& block, EntryPlace place);
+  static void add_to_spares(Shard& shard, const Block& block, EntryPlace place);
   static bool find_place(Shard& shard, const Block& block, std::uint32_t bytes, Target& target);
-  using Spares = std::array<std::uint32_t, kSpares>;
-  static Spares spares_of(const Shard& shard);
-  static void set_spares(Shard& shard, const Spares& spares);
-  static void take_spare(Shard& shard, Word32* spare);
-  static void keep_spare(Shard& shard, EntryPlace gone);
   static void write_entry(const Block& block, const Target& target, std::uint64_t sequence,
                           const DictKey& key, const DictValue& value, bool large);
   bool prepare(Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
@@ -342,7 +343,8 @@ class Dict {
                       const Incoming& incoming, Publish& publish);
   Result put_at(Call& call, Shard& shard, const Block& block, const DictKey& key, const Spot& spot,
                 Incoming& incoming, Garbage& garbage);
-  Result erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot, Garbage& garbage);
+  Result erase_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
+                  const Spot& spot, Garbage& garbage);
   template <typename Choose>
   bool put_first(Call& call, Shard& shard, const Block& block, const DictKey& key, Choose choose);
   bool insert_first(Call& call, Shard& shard, Block block, const DictKey& key,
@@ -402,7 +404,8 @@ class Dict {
     std::uint32_t tail = 0;
     std::uint32_t count = 0;
     std::uint32_t live = 0;
-    Spares spares{};
+    std::uint32_t spare = 0;
+    std::uint32_t spares = 0;
   };
   [[nodiscard]] BlockFor shard_part(std::uint32_t index) const {
     return {.object = object_.id, .part = index};

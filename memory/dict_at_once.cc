@@ -36,15 +36,17 @@ template <typename Choose>
     return false;
   if (replace_word(shard, entry, *value)) return true;
   touch(shard);
-  Target target;
+  const Target target{.place = EntryPlace::of(shard.spare.load(std::memory_order_relaxed)),
+                      .is_spare = true};
   const std::uint32_t need =
       entry_bytes(key.bytes, room_for(static_cast<std::uint32_t>(value->bytes)));
-  if (!find_spare(shard, block, need, target)) return false;
+  if (!target.place.suits(need) || !is_in_log(block, target.place)) [[unlikely]]
+    return false;
   write_entry(block, target, sequence_in(entry.key_word), key, *value, /*large=*/false);
   slot->store(slot_of(tag_of(key.hash), target.place.offset));
   // The two change places.
   const EntryPlace gone = entry.place();
-  target.spare->store(gone.word(), std::memory_order_relaxed);
+  shard.spare.store(gone.word(), std::memory_order_relaxed);
   add_to(shard.live, target.place.bytes - gone.bytes);
   return true;
 }

@@ -76,6 +76,22 @@ struct StoredEntry {
   return is_sound(block, entry, entry.key_bytes());
 }
 
+// Where an entry may be.
+[[gnu::always_inline]] inline bool is_in_log(const DictBlock& block, const EntryPlace& place) {
+  return place.offset >= block.log() && place.end() <= block.bytes() &&
+         place.bytes >= entry_bytes(0, 8);
+}
+
+// What stands in a spare: the word of the one that comes behind it in its row.
+[[gnu::always_inline]] inline std::uint32_t next_spare(const DictBlock& block,
+                                                       const EntryPlace& place) {
+  return static_cast<std::uint32_t>(load_word(block.at + place.offset, std::memory_order_relaxed));
+}
+[[gnu::always_inline]] inline void set_next_spare(const DictBlock& block, const EntryPlace& place,
+                                                  std::uint32_t next) {
+  store_word(block.at + place.offset, next, std::memory_order_relaxed);
+}
+
 // Of the same length.
 [[gnu::always_inline]] inline bool is_key(const std::byte* theirs, const DictKey& key) {
   return is_equal(key.data, theirs, key.bytes);

@@ -30,10 +30,11 @@ SHOAL_VARIANT_BEGIN
 //         empty. The block has 2^20 >> bytes, and 1 << buckets.
 //         The generation goes on with every block, so a root word never comes back.
 // depth   1 + how many bits of the hash decide; 0: there is no such shard (shard 0 always is)
-// spares  places in the block's log that no slot names, for the next entries: EntryPlace
+// spare   an EntryPlace in the block's log that no slot names, for the next entry. 0: none
+// spares  the others in a row: this is the first, and the first word in each is the next
 //
-// All of the writers' line but `lock`, `changes` and `spares` follows from the block.
-inline constexpr unsigned kSpares = 6;
+// All of the writers' line but `lock`, `contended`, `changes` and the spares follows from the
+// block.
 struct Shard {
   Word64 root;
   Word32 index;
@@ -48,7 +49,9 @@ struct Shard {
   Word32 live;       // bytes of the entries that count
   Word64 changes;    // of anything in the shard
   Word64 latest;     // 1 + a sequence that no entry's exceeds; 0: the shard is empty
-  Word32 spares[kSpares];
+  Word32 spare;
+  Word32 spares;
+  std::uint64_t reserved_2[2];
 };
 
 static_assert(std::is_standard_layout_v<Shard> && std::is_trivial_v<Shard>);
@@ -64,7 +67,8 @@ static_assert(offsetof(Shard, tail) == 80);
 static_assert(offsetof(Shard, live) == 84);
 static_assert(offsetof(Shard, changes) == 88);
 static_assert(offsetof(Shard, latest) == 96);
-static_assert(offsetof(Shard, spares) == 104);
+static_assert(offsetof(Shard, spare) == 104);
+static_assert(offsetof(Shard, spares) == 108);
 
 inline constexpr unsigned kDictDepthMax = 18;
 inline constexpr std::uint32_t kShardsMax = 1U << kDictDepthMax;
@@ -123,6 +127,7 @@ static_assert(offsetof(DictDescriptor, first) == 128);
 //       is in the bucket its hash names, or in a later one, with no bucket in between that has an
 //       empty slot.
 inline constexpr std::uint32_t kSlotsPerBucket = 16;
+inline constexpr std::uint32_t kSlotsFullOf16 = 14;  // no more of a block's, so that a search ends
 inline constexpr std::uint32_t kBucketBytes = kSlotsPerBucket * sizeof(Word32);
 inline constexpr std::uint32_t kSlotErased = 1;
 inline constexpr std::uint32_t kSlotReserved = 2;  // the last value that names no entry
@@ -204,9 +209,9 @@ static_assert(DictRoot::kBlockMask >= 2 * kArenaBytesMax - 1024);
 // An entry in a slot changes no more, except that a value of 8 bytes may be replaced by another of
 // the same kind with one store.
 //
-// The place of one that no slot names any more may become the shard's spare, for another entry of
-// any key that fits there. So an entry begins where one began before, or behind the log's end, and
-// the version that is there goes on.
+// The place of one that no slot names any more becomes a spare, for another entry of any key that
+// fits there. So an entry begins where one began before, or behind the log's end, and the version
+// that is there goes on.
 inline constexpr std::uint32_t kEntryHeadBytes = 24;
 inline constexpr unsigned kKeyBits = 14;
 inline constexpr std::uint32_t kDictKeyBytesMax = 8192;
@@ -275,7 +280,7 @@ constexpr std::uint32_t entry_bytes(std::uint32_t key_bytes, std::uint32_t room)
   return kEntryHeadBytes + padded(key_bytes) + room;
 }
 
-// Where in its block an entry is. As a spare's word: { offset / 8: 17 | bytes / 8: 15 }; 0: none.
+// Where in its block an entry is. As a word: { offset / 8: 17 | bytes / 8: 15 }; 0: none.
 struct EntryPlace {
   std::uint32_t offset = 0;
   std::uint32_t bytes = 0;
@@ -289,6 +294,10 @@ struct EntryPlace {
     return offset / 8 << kBytesBits | bytes / 8;
   }
   [[nodiscard]] constexpr std::uint32_t end() const { return offset + bytes; }
+  // For an entry of so many bytes: it is not far too large.
+  [[nodiscard]] constexpr bool suits(std::uint32_t wanted) const {
+    return bytes - wanted <= wanted;  // wraps where it is less
+  }
   [[nodiscard]] constexpr bool overlaps(const EntryPlace& other) const {
     return offset < other.end() && other.offset < end();
   }
@@ -301,7 +310,8 @@ static_assert(kSlotOffsetBits + EntryPlace::kBytesBits == 32);
 namespace widths {
 constexpr std::uint64_t kEntries = 100'000'000;
 constexpr std::uint64_t kEntryBytes = entry_bytes(16, 64);
-// A shard that cannot be split any more takes entries until its largest block is a quarter full.
+// A shard that cannot be split any more takes entries until its largest block is more than half
+// full.
 constexpr std::uint64_t kShardEntries = (std::uint64_t{1} << kDictBlockLogMax) / 4 / kEntryBytes;
 static_assert(kShardsMax * kShardEntries > 2 * kEntries, "shards");
 static_assert(kEntries * kEntryBytes * 4 < kArenaBytesMax,

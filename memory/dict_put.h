@@ -14,9 +14,6 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-// Of 16 slots, so that a search ends soon.
-inline constexpr std::uint32_t kSlotsFullOf16 = 14;
-
 inline std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U); }
 
 // One that is erased or empty; null: there is none.
@@ -33,35 +30,31 @@ inline Word32* free_slot(Word32* bucket) {
 // What will most likely be written over next comes while the key is looked for.
 [[gnu::always_inline]] inline void Dict::fetch_spare(const Shard& shard, const Block& block) {
   constexpr std::uint32_t kLine = 64;
-  const auto spare = EntryPlace::of(shard.spares[0].load(std::memory_order_relaxed));
+  const auto spare = EntryPlace::of(shard.spare.load(std::memory_order_relaxed));
   if (spare.offset == 0) return;  // that is the first bucket, which others read
   __builtin_prefetch(block.at + spare.offset, 1);
   __builtin_prefetch(block.at + spare.offset + kLine, 1);
 }
 
-// A spare for an entry of so many bytes. False: there is none that fits.
-[[gnu::always_inline]] inline bool Dict::find_spare(Shard& shard, const Block& block,
-                                                    std::uint32_t bytes, Target& target) {
-  target.spare = &shard.spares[0];
-  target.place = EntryPlace::of(target.spare->load(std::memory_order_relaxed));
-  if (target.place.bytes != bytes) [[unlikely]] {
-    if (target.place.bytes == 0) return false;
-    target.spare = best_spare(shard, bytes);
-    if (target.spare == nullptr) return false;
-    target.place = EntryPlace::of(target.spare->load(std::memory_order_relaxed));
-  }
-  const EntryPlace place = target.place;
-  return place.bytes >= bytes && place.offset >= block.log() && place.end() <= block.bytes();
+// No slot names it, or will.
+[[gnu::always_inline]] inline void Dict::keep_spare(Shard& shard, const Block& block,
+                                                    EntryPlace place) {
+  if (shard.spare.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    return add_to_spares(shard, block, place);
+  shard.spare.store(place.word(), std::memory_order_relaxed);
 }
 
 // A spare, or the next place of the log. False: there is no room.
 [[gnu::always_inline]] inline bool Dict::find_place(Shard& shard, const Block& block,
                                                     std::uint32_t bytes, Target& target) {
-  if (find_spare(shard, block, bytes, target)) return true;
+  const std::uint32_t spares =
+      shard.spare.load(std::memory_order_relaxed) | shard.spares.load(std::memory_order_relaxed);
+  target.is_spare = spares != 0 && take_spare(shard, block, bytes, target.place);
+  if (target.is_spare) return true;
   const std::uint32_t tail =
       std::max(shard.tail.load(std::memory_order_relaxed), block.log()) & ~7U;
   if (tail > block.bytes() || bytes > block.bytes() - tail) return false;
-  target = {.place = {.offset = tail, .bytes = bytes}, .spare = nullptr};
+  target.place = {.offset = tail, .bytes = bytes};
   return true;
 }
 
@@ -89,7 +82,7 @@ inline Word32* free_slot(Word32* bucket) {
   std::byte* const entry = block.at + target.place.offset;
   Word64& version = reinterpret_cast<Word64*>(entry)[2];
   std::uint64_t odd = 1;
-  if (target.spare != nullptr) {
+  if (target.is_spare) {
     odd |= version.load(std::memory_order_relaxed);
     version.store(odd, std::memory_order_relaxed);
     fence_stores();
@@ -131,7 +124,7 @@ inline Word32* free_slot(Word32* bucket) {
   // Somebody wrote nonsense there: what is to be replaced is looked at still.
   if (found && target.place.overlaps(spot.entry.place())) [[unlikely]]
     return false;
-  if (target.spare == nullptr) shard.tail.store(target.place.end());
+  if (!target.is_spare) shard.tail.store(target.place.end());
   std::uint64_t sequence = 0;
   if (found) {
     sequence = sequence_in(spot.entry.key_word);
@@ -142,7 +135,7 @@ inline Word32* free_slot(Word32* bucket) {
   publish = {.slot = found ? spot.slot : spot.free,
              .value = slot_of(tag_of(key.hash), target.place.offset),
              .bytes = target.place.bytes,
-             .spare = target.spare};
+             .over_spare = target.is_spare};
   if (has_fault(Fault::kSlotBeforeEntry)) publish.slot->store(publish.value);
   write_entry(block, target, sequence, key, value, incoming.large != 0);
   return true;
@@ -163,17 +156,20 @@ inline Word32* free_slot(Word32* bucket) {
     return Result::kExhausted;
   }
   if (found && spot.entry.layout.large()) [[unlikely]] {
-    if (const Result r = retire_value(call, key, spot.entry, garbage); r != Result::kDone) return r;
+    const Result r = retire_value(call, key, spot.entry, garbage);
+    if (r != Result::kDone) {
+      if (publish.over_spare) keep_spare(shard, block, publish.place());
+      return r;
+    }
   }
   const bool fills = !found && spot.free->load(std::memory_order_relaxed) == 0;
-  if (publish.spare != nullptr) take_spare(shard, publish.spare);
   publish.slot->store(publish.value);
   if (incoming.large != 0) [[unlikely]] {
     incoming.used = true;
     (void)allocator_->own(call.caller, incoming.large, incoming.payload[1] + 8,
                           value_part(key.hash));
   }
-  if (found) keep_spare(shard, spot.entry.place());
+  if (found) keep_spare(shard, block, spot.entry.place());
   add_to(shard.live, found ? publish.bytes - spot.entry.bytes() : publish.bytes);
   if (!found) add_to(shard.count, 1);
   if (fills) add_to(shard.used, 1);

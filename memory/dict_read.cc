@@ -327,7 +327,7 @@ Result Dict::pop_last(Call& call, Show show) {
       result = open_value(spot.entry, value) ? Result::kDone : Result::kDamaged;
       if (result == Result::kDone) {
         show(key.kind, key_copy.data(), key.bytes, value);
-        result = erase_at(call, *shard, key, spot, garbage);
+        result = erase_at(call, *shard, block, key, spot, garbage);
       }
     }
     if (!take && last >= shard->latest.load(std::memory_order_relaxed)) ++in_vain;

@@ -12,7 +12,8 @@ SHOAL_VARIANT_BEGIN
 
 namespace {
 
-// The largest block that a shard grows to before it is split: what one put may have to copy.
+// The largest block that a shard grows to before it is split, which is what one put may have to
+// copy; of entries of some KiB more.
 constexpr unsigned kOrdinaryLog = 16;
 // Of a new block, so much is filled at most: or it would soon be full again of values that do not
 // fit where others were.
@@ -28,9 +29,10 @@ constexpr unsigned kMergedLog = 14;
 constexpr std::uint32_t kContendedCount = 32;
 constexpr std::uint32_t kContendedDepth = 6;
 
-// More than that is planned for no half: it gets the largest block, in which all is that was in
-// one.
-constexpr std::uint64_t kMostInHalf = (std::uint64_t{1} << kDictBlockLogMax) / 2;
+// Each time it did not fit, more room is tried.
+std::uint64_t with_attempts(std::uint64_t amount, int attempt) {
+  return amount + amount * static_cast<std::uint64_t>(attempt) / 4;
+}
 
 std::uint32_t low_bits(std::uint32_t bits) { return (1U << bits) - 1; }
 
@@ -84,7 +86,7 @@ bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
   const std::uint32_t bytes = entry_bytes(entry.key_bytes(), room);
   const Block& block = to.block;
   if (bytes > block.bytes() - to.tail) return false;
-  if (to.count >= block.slots() / 16 * kSlotsFilledOf16) return false;
+  if (to.count >= block.slots() / 16 * kSlotsFullOf16) return false;
   std::byte* const at = block.at + to.tail;
   store_word(at, entry.key_word, std::memory_order_relaxed);
   store_word(at + 8, entry.layout.moved(room).word, std::memory_order_relaxed);
@@ -130,7 +132,8 @@ void Dict::set_derived(Shard& shard, const Fresh& fresh) {
   shard.used.store(fresh.count, std::memory_order_relaxed);
   shard.tail.store(fresh.tail, std::memory_order_relaxed);
   shard.live.store(fresh.live, std::memory_order_relaxed);
-  set_spares(shard, fresh.spares);
+  shard.spare.store(fresh.spare, std::memory_order_relaxed);
+  shard.spares.store(fresh.spares, std::memory_order_relaxed);
 }
 
 void Dict::publish_root(Shard& shard, const Fresh& fresh) const {
@@ -169,14 +172,15 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
     return result;
   }
   Block old;
+  bool is_other = false;  // by now: whoever wants room looks again
   const std::uint32_t depth = shard.depth.load(std::memory_order_relaxed);
   if (shard.root.load(std::memory_order_relaxed) == root && depth != 0) {
     (void)open_block(root, old);
     result = copy_live(old, index, low_bits((depth - 1) & 31), fresh);
   } else {
-    result = Result::kDiffers;
+    is_other = true;
   }
-  if (result != Result::kDone) {
+  if (result != Result::kDone || is_other) {
     unlock_word(call.caller, shard.lock);
     drop(call.caller, fresh);
     return result;
@@ -192,23 +196,20 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
 }
 
 Result Dict::make_room(Call& call, std::uint32_t hash_bits, Wanted wanted) {
-  // kDiffers: others changed the shard in between, or its entries did not fit as planned: the
-  // figures are asked again.
+  // kDiffers: the entries did not fit as planned.
   constexpr int kAttempts = 1000;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Shard* const shard = find_shard(hash_bits);
     if (shard == nullptr) return object_.is_stale() ? Result::kStale : Result::kDamaged;
     const std::uint64_t root = shard->root.load();
     const std::uint64_t live =
-        std::uint64_t{shard->live.load(std::memory_order_relaxed)} + wanted.bytes;
+        with_attempts(shard->live.load(std::memory_order_relaxed) + wanted.bytes, attempt);
     const std::uint64_t count =
-        std::uint64_t{shard->count.load(std::memory_order_relaxed)} + wanted.entries;
-    // Each time it did not fit, more room is tried.
-    const std::uint64_t tried = live + live * static_cast<std::uint64_t>(attempt) / 4;
+        with_attempts(shard->count.load(std::memory_order_relaxed) + wanted.entries, attempt);
     const bool may_split = shard->depth.load(std::memory_order_relaxed) <= kDictDepthMax;
     Plan fits;
     Result result = Result::kDiffers;
-    if (plan(tried, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits)) {
+    if (plan(live, count, may_split ? kOrdinaryLog : kDictBlockLogMax, fits)) {
       result = rebuild(call, *shard, root, fits);
     } else if (may_split) {
       result = split(call, *shard, root, wanted, attempt);
@@ -240,17 +241,20 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, Wanted wanted, 
   }
   Shard* const upper = shard_at(other);
   if (upper == nullptr) return Result::kDamaged;
-  const std::uint64_t live = std::uint64_t{shard.live.load(std::memory_order_relaxed)};
   // Halves are hardly ever equal.
-  const std::uint64_t half_live = (live + live * static_cast<std::uint64_t>(attempt) / 4) * 9 / 16;
+  const std::uint64_t half_live =
+      with_attempts(shard.live.load(std::memory_order_relaxed), attempt) * 9 / 16;
   const std::uint64_t half_count =
-      std::uint64_t{shard.count.load(std::memory_order_relaxed)} * 9 / 16 + 1;
+      with_attempts(shard.count.load(std::memory_order_relaxed), attempt) * 9 / 16;
   const std::uint64_t first = half_live + wanted.bytes / wanted.entries;
   Plan half;
-  if (!plan(half_live + wanted.bytes, half_count, kOrdinaryLog, half) &&
-      !plan(first, half_count, kOrdinaryLog, half) &&
-      !plan(std::min(first, kMostInHalf), half_count, kDictBlockLogMax, half)) {
-    return Result::kDamaged;
+  if (!plan(half_live + wanted.bytes, half_count + wanted.entries, kOrdinaryLog, half) &&
+      !plan(first, half_count + 1, kOrdinaryLog, half) &&
+      !plan(first, half_count + 1, kDictBlockLogMax, half)) {
+    // As it is: then each half has room even for all that is there.
+    half = {.bytes_log = kDictBlockLogMax,
+            .buckets_log = std::min(DictRoot::of(root).buckets_log,
+                                    kDictBlockLogMax - kDictBytesPerBucketLogMin)};
   }
   Fresh low;
   Fresh high;
@@ -263,21 +267,21 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, Wanted wanted, 
     return result;
   }
   Block old;
-  result = Result::kDiffers;
-  if (shard.root.load(std::memory_order_relaxed) == root &&
-      shard.depth.load(std::memory_order_relaxed) == depth) {
+  const bool is_other = shard.root.load(std::memory_order_relaxed) != root ||
+                        shard.depth.load(std::memory_order_relaxed) != depth;
+  if (!is_other) {
     (void)open_block(root, old);
     result = copy_live(old, index, low_bits(bits), low, &high);
   }
+  const bool goes_on = result == Result::kDone && !is_other;
   // Somebody who holds the upper one may be waiting for this one: no waiting here.
   std::uint32_t free = 0;
-  const bool taken = result == Result::kDone && !upper->lock.change(free, call.caller.owner << 2);
-  if (taken) result = Result::kDiffers;
-  if (result == Result::kDone && upper->depth.load() != 0) {
+  const bool taken = goes_on && !upper->lock.change(free, call.caller.owner << 2);
+  if (goes_on && !taken && upper->depth.load() != 0) {
     unlock_word(call.caller, upper->lock);
     result = Result::kDamaged;
   }
-  if (result != Result::kDone) {
+  if (result != Result::kDone || is_other || taken) {
     unlock_word(call.caller, shard.lock);
     drop(call.caller, low);
     drop(call.caller, high);

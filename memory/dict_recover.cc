@@ -28,8 +28,8 @@ std::uint64_t Dict::hash_of(const Entry& entry) const {
 
 // ---- after a death ----
 
-// Count, used, tail and live say what the block says, and there are no spares: one of them may be
-// an entry by now. Entries that are not the shard's, or no entries, are let go.
+// Count, used, tail and live say what the block says, and there are no spares: they may be of the
+// block before. Entries that are not the shard's, or no entries, are let go.
 void Dict::recount(Shard& shard) const {
   Fresh found;
   // Not back before what was written and let go: some reader may still be copying it.
@@ -58,7 +58,7 @@ void Dict::recount(Shard& shard) const {
       found.tail = std::max(found.tail, entry.offset + entry.bytes());
     }
   }
-  if (has_fault(Fault::kSparesKept)) found.spares = spares_of(shard);
+  if (has_fault(Fault::kSparesKept)) found.spare = shard.spare.load();
   set_derived(shard, found);
   shard.used.store(used, std::memory_order_relaxed);
   shard.latest.store(latest, std::memory_order_relaxed);
@@ -148,10 +148,12 @@ bool Dict::reaches(std::uint32_t part, std::uint64_t block) const {
       const std::uint32_t seen = entries.slot(i).load(std::memory_order_relaxed);
       Entry entry;
       StoredValue value;
-      if (seen > kSlotReserved && open_entry(entries, slot_offset(seen), entry) &&
-          entry.layout.large() && open_value(entry, value) && value.block == block) {
-        return true;
+      if (seen <= kSlotReserved || !open_entry(entries, slot_offset(seen), entry) ||
+          !entry.layout.large() || !open_value(entry, value) || value.block != block) {
+        continue;
       }
+      fence_loads();
+      if (entries.slot(i).load(std::memory_order_relaxed) == seen && entry.stands()) return true;
     }
   }
   return false;
@@ -181,6 +183,24 @@ namespace {
 // A block is looked at again so often, if it changes meanwhile, before what was seen counts.
 constexpr int kLooks = 100;
 
+// As many as the log has room for: nonsense may lead round in a circle. What is nowhere is listed,
+// too, with all the bytes of the block, so that it overlaps.
+void list_spares(const Shard& shard, const DictBlock& block, std::vector<EntryPlace>& places) {
+  std::uint32_t left = block.bytes();
+  const auto spare = EntryPlace::of(shard.spare.load());
+  if (spare.bytes != 0) places.push_back(spare);
+  for (std::uint32_t word = shard.spares.load(); word != 0;) {
+    const auto place = EntryPlace::of(word);
+    if (!is_in_log(block, place) || place.bytes > left) {
+      places.insert(places.end(), 2, {.offset = block.log(), .bytes = block.bytes()});
+      return;
+    }
+    places.push_back(place);
+    left -= place.bytes;
+    word = next_spare(block, place);
+  }
+}
+
 }  // namespace
 
 bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
@@ -207,20 +227,8 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   stat.slots += block.slots();
   // Whoever holds the lock may be in the middle of something.
   const bool rests = owner_in(shard.lock.load()) == 0;
-  std::vector<EntryPlace> spares;
-  const auto is_spare = [&](const EntryPlace& place) {
-    return std::any_of(spares.begin(), spares.end(),
-                       [&](const EntryPlace& spare) { return place.overlaps(spare); });
-  };
-  for (const std::uint32_t word : spares_of(shard)) {
-    if (word == 0) continue;
-    const auto spare = EntryPlace::of(word);
-    if (rests && (spare.offset < block.log() || is_spare(spare))) {
-      wrong =
-          absl::StrCat("shard ", index, ": no place for an entry at ", spare.offset, ", a spare");
-    }
-    spares.push_back(spare);
-  }
+  std::vector<EntryPlace> places;
+  if (rests) list_spares(shard, block, places);
   std::uint64_t live = 0;
   std::uint32_t count = 0;
   std::uint32_t used = 0;
@@ -248,9 +256,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
       reached = empty_slots(block.bucket(at)) == 0;
     }
     if (!reached) wrong = absl::StrCat("shard ", index, ", slot ", i, ": its key is not found");
-    if (rests && is_spare(entry.place())) {
-      wrong = absl::StrCat("shard ", index, ", slot ", i, ": its entry is a spare");
-    }
+    if (rests) places.push_back(entry.place());
     ++count;
     live += entry.bytes();
     end = std::max(end, entry.offset + entry.bytes());
@@ -273,7 +279,13 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   compare("entries", count, shard.count.load());
   compare("slots in use", used, shard.used.load());
   compare("bytes of entries", live, shard.live.load());
-  for (const EntryPlace& spare : spares) end = std::max(end, spare.end());
+  std::sort(places.begin(), places.end(),
+            [](const EntryPlace& a, const EntryPlace& b) { return a.offset < b.offset; });
+  for (std::size_t i = 1; i < places.size() && wrong.empty(); ++i) {
+    if (!places[i].overlaps(places[i - 1])) continue;
+    wrong = absl::StrCat("shard ", index, ": two entries, or spares, at ", places[i].offset);
+  }
+  if (!places.empty()) end = std::max(end, places.back().end());
   compare("is where its log ends", std::max(end, tail), tail);
   return wrong.empty();
 }

@@ -42,49 +42,44 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
 
 // ---- spares ----
 
-Dict::Spares Dict::spares_of(const Shard& shard) {
-  Spares spares{};
-  std::transform(shard.spares, shard.spares + kSpares, spares.begin(),
-                 [](const Word32& spare) { return spare.load(std::memory_order_relaxed); });
-  return spares;
-}
-
-void Dict::set_spares(Shard& shard, const Spares& spares) {
-  for (unsigned i = 0; i < kSpares; ++i) {
-    shard.spares[i].store(spares[i], std::memory_order_relaxed);
+// Takes the spare, or one of the first of the row, for an entry of so many bytes. False: none of
+// them suits.
+[[gnu::noinline]] bool Dict::take_spare(Shard& shard, const Block& block, std::uint32_t bytes,
+                                        EntryPlace& place) {
+  constexpr int kLooks = 6;
+  const auto fits = [&](std::uint32_t word) {
+    place = EntryPlace::of(word);
+    return place.suits(bytes) && is_in_log(block, place);
+  };
+  if (fits(shard.spare.load(std::memory_order_relaxed))) {
+    shard.spare.store(0, std::memory_order_relaxed);
+    return true;
   }
-}
-
-// The smallest that has so many bytes, and not far too many. Null: none.
-[[gnu::noinline]] Word32* Dict::best_spare(Shard& shard, std::uint32_t bytes) {
-  Word32* best = nullptr;
-  std::uint32_t most = 2 * bytes;
-  for (Word32& spare : shard.spares) {
-    const std::uint32_t has = EntryPlace::of(spare.load(std::memory_order_relaxed)).bytes;
-    if (has < bytes || has > most) continue;
-    best = &spare;
-    most = has;
+  std::uint32_t word = shard.spares.load(std::memory_order_relaxed);
+  EntryPlace before;
+  for (int look = 0; look < kLooks && word != 0; ++look) {
+    // Somebody wrote nonsense there.
+    if (!is_in_log(block, EntryPlace::of(word))) return false;
+    const std::uint32_t next = next_spare(block, EntryPlace::of(word));
+    if (fits(word)) {
+      if (before.bytes == 0) {
+        shard.spares.store(next, std::memory_order_relaxed);
+      } else {
+        set_next_spare(block, before, next);
+      }
+      return true;
+    }
+    before = EntryPlace::of(word);
+    word = next;
   }
-  return best;
+  return false;
 }
 
-// It is used now. The last one takes its place in the row, so that there is a first one if there is
-// any.
-[[gnu::noinline]] void Dict::take_spare(Shard& shard, Word32* spare) {
-  Word32* last = &shard.spares[kSpares - 1];
-  while (last > spare && last->load(std::memory_order_relaxed) == 0) --last;
-  spare->store(last->load(std::memory_order_relaxed), std::memory_order_relaxed);
-  last->store(0, std::memory_order_relaxed);
-}
-
-// No slot names it any more. If there are too many, one of the others is forgotten, each in turn.
-[[gnu::noinline]] void Dict::keep_spare(Shard& shard, EntryPlace gone) {
-  Word32* const end = shard.spares + kSpares;
-  Word32* place = std::find_if(shard.spares, end, [](const Word32& spare) {
-    return spare.load(std::memory_order_relaxed) == 0;
-  });
-  if (place == end) place += shard.changes.load(std::memory_order_relaxed) % kSpares - kSpares;
-  place->store(gone.word(), std::memory_order_relaxed);
+[[gnu::noinline]] void Dict::add_to_spares(Shard& shard, const Block& block, EntryPlace place) {
+  // Who sees its first word changed sees that of the slot, too.
+  fence_stores();
+  set_next_spare(block, place, shard.spares.load(std::memory_order_relaxed));
+  shard.spares.store(place.word(), std::memory_order_relaxed);
 }
 
 // ---- under the lock ----
@@ -96,8 +91,8 @@ void Dict::set_spares(Shard& shard, const Spares& spares) {
   if ((seen & kStickyReferences) == 0) (void)sticky.exchange(seen | kStickyReferences);
 }
 
-Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& spot,
-                      Garbage& garbage) {
+Result Dict::erase_at(Call& call, Shard& shard, const Block& block, const DictKey& key,
+                      const Spot& spot, Garbage& garbage) {
   if (spot.entry.layout.large()) [[unlikely]] {
     if (const Result r = retire_value(call, key, spot.entry, garbage); r != Result::kDone) return r;
   }
@@ -106,7 +101,7 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
   add_to(shard.count, static_cast<std::uint32_t>(-1));
   add_to(shard.live, 0 - spot.entry.bytes());
   if (spot.alone) add_to(shard.used, static_cast<std::uint32_t>(-1));
-  keep_spare(shard, spot.entry.place());
+  keep_spare(shard, block, spot.entry.place());
   return Result::kDone;
 }
 
@@ -152,7 +147,7 @@ Result Dict::erase_at(Call& call, Shard& shard, const DictKey& key, const Spot& 
     bool erased = false;
     bool bring = false;
     if (decision.what == DictDecision::What::kErase && spot.found) {
-      result = erase_at(call, *shard, key, spot, garbage);
+      result = erase_at(call, *shard, block, key, spot, garbage);
       erased = result == Result::kDone;
     } else if (decision.what == DictDecision::What::kPut) {
       const bool is_inline = decision.value->bytes <= kInlineValueBytesMax && incoming.large == 0;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "memory/dict_put.h"
 #include "memory/list_container_tree.h"
 #include "memory/seeded_faults.h"
 #include "memory/transaction_record.h"
@@ -251,7 +252,6 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   }
   for (Locked& locked : locked_) {
     locked.tail = locked.shard->tail.load(std::memory_order_relaxed);
-    locked.spares = Dict::spares_of(*locked.shard);
     // In this order: a snapshot that has seen the change raised has to see the mark.
     if (has_fault(Fault::kRaisedBeforeMark)) Dict::touch(*locked.shard);
     if (!has_fault(Fault::kUnmarked)) locked.shard->transaction.store(offset_);
@@ -271,7 +271,7 @@ Result Transaction::try_commit(Call& call, TransactionChanges& changes,
   for (const Prepared& mine : prepared) {
     Dict::add_to(mine.shard->live, mine.grown);
     Dict::add_to(mine.shard->count, mine.count);
-    if (mine.gone.bytes != 0) Dict::keep_spare(*mine.shard, mine.gone);
+    if (mine.gone.bytes != 0) Dict::keep_spare(*mine.shard, mine.block, mine.gone);
   }
   finish(call, changes);
   return Result::kDone;
@@ -283,9 +283,10 @@ void Transaction::take_back(Call& call, const TransactionChanges& changes,
     // In a new block there are no spares, and its buckets are made for what will be there.
     Locked& full = locked(mine.shard);
     if (full.missing_entries != 0) {
-      full.missing_bytes += mine.over_spare;
+      full.missing_bytes += mine.over.bytes;
       if (mine.reserved != nullptr) ++full.missing_entries;
     }
+    if (mine.over.bytes != 0) Dict::keep_spare(*mine.shard, mine.block, mine.over);
     if (mine.reserved == nullptr) continue;
     mine.reserved->store(mine.before);
     if (mine.before == 0) Dict::add_to(mine.shard->used, static_cast<std::uint32_t>(-1));
@@ -296,7 +297,6 @@ void Transaction::take_back(Call& call, const TransactionChanges& changes,
       locked.missing_bytes += locked.shard->tail.load(std::memory_order_relaxed) - locked.tail;
     }
     locked.shard->tail.store(locked.tail);
-    Dict::set_spares(*locked.shard, locked.spares);
     locked.shard->transaction.store(0);
   }
   for (const ListChanges& change : changes.lists) {

@@ -10,8 +10,8 @@
 //  begin    allocate a record; the thread's record names it
 //  lock     all cells, then shards and lists, by the place of the lock word in the arena
 //  check    what was read has not changed
+//  mark     the shards and lists; then `changes` of the shards is raised: see Dict::snapshot
 //  prepare  entries that nobody sees; the stores that would show them; blocks that come and go
-//  mark     the shards and lists
 //  commit   state <- committed                                        everything has happened
 //  apply    the stores; counts; marks taken away; state <- done
 //  unlock, free what was given back, free the record
@@ -137,16 +137,15 @@ class Transaction {
     std::uint32_t grown = 0;  // bytes that live more
     std::uint32_t count = 0;  // entries more
     Word32* reserved = nullptr;
-    std::uint32_t before = 0;      // what the reserved slot was
-    std::uint32_t over_spare = 0;  // bytes that it did not take from the log
-    EntryPlace gone;               // what no slot will name any more; no bytes: nothing
+    std::uint32_t before = 0;  // what the reserved slot was
+    Dict::Block block;
+    EntryPlace over;  // the spare that it is written over; no bytes: none
+    EntryPlace gone;  // what no slot will name any more; no bytes: nothing
   };
   struct Locked {
     Dict* dict = nullptr;
     Shard* shard = nullptr;
-    // Before anything was prepared: where its log ended, and its spares.
-    std::uint32_t tail = 0;
-    Dict::Spares spares{};
+    std::uint32_t tail = 0;  // of its log, before anything was prepared
     // What it has no room for.
     std::uint64_t missing_bytes = 0;
     std::uint64_t missing_entries = 0;

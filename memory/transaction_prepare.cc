@@ -48,6 +48,7 @@ Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
       (void)list_block({.block = old.block, .bytes = old.bytes + 8},
                        dict.value_part(change.key.hash), kBlockGivenBack);
     }
+    mine.block = block;
     if (found) mine.gone = spot.entry.place();
     if (change.erase) {
       publish(offset_of(spot.slot), false, kSlotErased);
@@ -66,11 +67,7 @@ Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
       all = false;
       continue;
     }
-    // The next one must choose neither the same place nor the same slot.
-    if (shown.spare != nullptr) {
-      Dict::take_spare(*mine.shard, shown.spare);
-      mine.over_spare = shown.bytes;
-    }
+    if (shown.over_spare) mine.over = shown.place();
     publish(offset_of(shown.slot), false, shown.value);
     mine.grown = shown.bytes;
     if (found) {
@@ -78,6 +75,7 @@ Result Transaction::prepare_keys(const std::vector<TransactionChange>& changes,
       continue;
     }
     mine.count = 1;
+    // The next one must not choose the same slot.
     mine.reserved = shown.slot;
     mine.before = shown.slot->load(std::memory_order_relaxed);
     shown.slot->store(kSlotReserved);

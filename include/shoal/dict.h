@@ -23,13 +23,14 @@
 // copying more than a part of it at once, and gives memory back as it is emptied. It is full when
 // its arena is, or its quota: RESOURCE_EXHAUSTED, nothing changed, reading and erasing go on.
 // Cost: put, get and erase do not depend on the size; size() takes time with the number of parts,
-// about one for each thousand entries; pop_item() looks through one of them.
+// one for every few hundred entries; pop_item() looks through one of them.
 //
 // Errors beside those of arena_object.h: NOT_FOUND, ALREADY_EXISTS where said; INVALID_ARGUMENT for
 // what can be no key or no value; DATA_LOSS: a writer has damaged its bytes, or another release
 // wrote a value that this one cannot read.
 // Iterating: each of the dict's parts is seen at one instant, in the order of insertion in all; who
-// attached for reading, and finds a part that never rests, may see values newer than its keys.
+// attached for reading, and finds a part that never rests, may see values newer than its keys. So
+// it may show a transaction in one part and not in another: read_transaction() never does.
 // Ownership, thread and fork safety: arena_object.h. Death of a writer: nothing stays locked, and
 // nobody is told, since nothing is ever half done.
 #pragma once

@@ -100,7 +100,8 @@ const std::vector<std::string>& keys_before() {
 // What recovery does for who died instead of giving up.
 void forget_spares(DictMemory& memory) {
   auto* const dict = reinterpret_cast<memory::DictDescriptor*>(memory.view().descriptor);
-  for (memory::Word32& spare : dict->first.spares) spare.store(0);
+  dict->first.spare.store(0);
+  dict->first.spares.store(0);
 }
 
 using Read = std::optional<std::string> (*)(const memory::Dict&);

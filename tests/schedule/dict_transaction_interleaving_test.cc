@@ -35,9 +35,14 @@ void go_on_with_the_other() {
   turns->fibers[me]->switch_to(*turns->fibers[1 - me]);
 }
 
-// The first stops at its step, the second at its own. False: the first has ended before.
-bool take_turns(int first_steps, int second_steps, const std::function<void()>& first,
-                const std::function<void()>& second) {
+struct Stopped {
+  bool first = false;
+  bool second = false;
+};
+
+// The first stops at its step, the second at its own, if they have so many.
+Stopped take_turns(int first_steps, int second_steps, const std::function<void()>& first,
+                   const std::function<void()>& second) {
   Turns now;
   const auto body = [&now](int me, const std::function<void()>& run) {
     return [&now, me, &run] {
@@ -55,7 +60,7 @@ bool take_turns(int first_steps, int second_steps, const std::function<void()>& 
   turns = &now;
   now.home.switch_to(*now.fibers[0]);
   turns = nullptr;
-  return now.started[1];
+  return {.first = now.started[1], .second = now.started[1] && now.left[1] < 0};
 }
 
 }  // namespace
@@ -100,17 +105,17 @@ std::vector<std::int64_t> values_in(const memory::DictSnapshot& snapshot) {
   return values;
 }
 
-// What is wrong, or nothing; `over`: the transaction was never stopped.
-std::string race(int writer_steps, int reader_steps, bool& over) {
+// What is wrong, or nothing.
+std::string race(int writer_steps, int reader_steps, Stopped& stopped) {
   DictMemory memory(std::uint64_t{1} << 20);
   Process process(1);
   EXPECT_EQ(put_both(memory, process, 1), Result::kDone);
   memory::DictSnapshot snapshot;
   Result read = Result::kDone;
-  over = !take_turns(
+  stopped = take_turns(
       writer_steps, reader_steps, [&] { EXPECT_EQ(put_both(memory, process, 2), Result::kDone); },
       [&] { read = memory.reader().snapshot(nullptr, kPatienceNs, true, snapshot); });
-  if (over) return {};
+  if (!stopped.first) return {};
   expect_sound(memory);
   const std::vector<std::int64_t> values = values_in(snapshot);
   if (read == Result::kDone && values.size() == 2 && values[0] == values[1]) return {};
@@ -119,11 +124,11 @@ std::string race(int writer_steps, int reader_steps, bool& over) {
 }
 
 std::string race_everywhere() {
-  constexpr int kReaderSteps = 60;  // more than it takes
-  bool over = false;
-  for (int writer_steps = 0; !over; ++writer_steps) {
-    for (int reader_steps = 0; reader_steps < kReaderSteps && !over; ++reader_steps) {
-      const std::string wrong = race(writer_steps, reader_steps, over);
+  Stopped stopped{.first = true};
+  for (int writer_steps = 0; stopped.first; ++writer_steps) {
+    stopped.second = true;
+    for (int reader_steps = 0; stopped.first && stopped.second; ++reader_steps) {
+      const std::string wrong = race(writer_steps, reader_steps, stopped);
       if (!wrong.empty()) return wrong;
     }
   }

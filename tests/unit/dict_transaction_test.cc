@@ -96,6 +96,28 @@ TEST(DictTransaction, MakesRoomForManySmallEntriesBesideLargeOnes) {
   }
 }
 
+// Over the places that the last one has left, so that nothing is made anew.
+TEST(DictTransaction, ReplacesManyValuesOverAndOver) {
+  DictMemory memory;
+  Process process(1);
+  constexpr int kMany = 3000;
+  const auto stat = [&] {
+    memory::DictStat now;
+    EXPECT_TRUE(memory.reader().verify(now, [](const std::string&) {}));
+    return now;
+  };
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_EQ(put_many(memory, process, "", kMany, std::string(64, 'a')), Result::kDone);
+  }
+  const memory::DictStat before = stat();
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_EQ(put_many(memory, process, "", kMany, std::string(64, 'b')), Result::kDone);
+    expect_sound(memory);
+  }
+  EXPECT_EQ(stat().block_bytes, before.block_bytes);
+  EXPECT_EQ(stat().dead_bytes, before.dead_bytes);
+}
+
 // However much of it is for one shard, which is split again and again.
 TEST(DictTransaction, PutsMoreThanAShardHolds) {
   const std::string value(64, 'v');

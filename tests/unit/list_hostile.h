@@ -26,6 +26,8 @@ inline void read_everything(ListWorld& world) {
   ListElement element;
   for (const std::int64_t index : {0, 1, 2046, 2500, 2510, -1, -2, 1 << 20}) {
     (void)get(world.list, index, element);
+    std::int64_t number = 0;
+    (void)get_int(world.list, index, number);
   }
   (void)world.items();
   memory::ReferenceWalk walk;
