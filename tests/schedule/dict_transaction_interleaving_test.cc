@@ -128,7 +128,7 @@ std::string race_everywhere() {
   for (int writer_steps = 0; stopped.first; ++writer_steps) {
     stopped.second = true;
     for (int reader_steps = 0; stopped.first && stopped.second; ++reader_steps) {
-      const std::string wrong = race(writer_steps, reader_steps, stopped);
+      std::string wrong = race(writer_steps, reader_steps, stopped);
       if (!wrong.empty()) return wrong;
     }
   }

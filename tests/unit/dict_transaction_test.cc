@@ -74,6 +74,7 @@ TEST(DictTransaction, LeavesAnotherKeyOfTheSameTagAlone) {
 Result put_many(DictMemory& memory, Process& process, const std::string& name, int many,
                 const std::string& value) {
   std::vector<std::string> keys;
+  keys.reserve(static_cast<std::size_t>(many));
   for (int i = 0; i < many; ++i) keys.push_back(name + std::to_string(10'000'000 + i));
   memory::TransactionChanges changes;
   for (const std::string& key : keys) changes.keys.push_back(put_of(memory, key, value));
