@@ -9,9 +9,9 @@
 //
 // transact() runs the body, which reads what is there and says what to change; then all changes are
 // made at once: who reads by a transaction of either kind sees all of them or none, and so does
-// whoever comes after this process was killed in the middle. If others have changed meanwhile what the body had read, the
-// body runs again, so it should do nothing but read and change through its argument. If it
-// returns an error, nothing is changed, and transact() returns the error.
+// whoever comes after this process was killed in the middle. If others have changed meanwhile what
+// the body had read, the body runs again, so it should do nothing but read and change through its
+// argument. If it returns an error, nothing is changed, and transact() returns the error.
 //
 // read_transaction() runs a body whose reads are all of one instant; the body runs again if they
 // were not. It works on read-only attachments.
