@@ -404,8 +404,6 @@ class Dict {
     std::uint32_t tail = 0;
     std::uint32_t count = 0;
     std::uint32_t live = 0;
-    std::uint32_t spare = 0;
-    std::uint32_t spares = 0;
   };
   [[nodiscard]] BlockFor shard_part(std::uint32_t index) const {
     return {.object = object_.id, .part = index};

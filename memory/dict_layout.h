@@ -279,6 +279,10 @@ static_assert(kDictKeyBytesMax < 1U << kKeyBits);
 constexpr std::uint32_t entry_bytes(std::uint32_t key_bytes, std::uint32_t room) {
   return kEntryHeadBytes + padded(key_bytes) + room;
 }
+// The least that a value in its entry gets.
+constexpr std::uint32_t room_for(std::uint32_t value_bytes) {
+  return padded(value_bytes) < 8 ? 8 : padded(value_bytes);
+}
 
 // Where in its block an entry is. As a word: { offset / 8: 17 | bytes / 8: 15 }; 0: none.
 struct EntryPlace {

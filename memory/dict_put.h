@@ -14,8 +14,6 @@ namespace shoal::memory {
 
 SHOAL_VARIANT_BEGIN
 
-inline std::uint32_t room_for(std::uint32_t bytes) { return std::max(padded(bytes), 8U); }
-
 // One that is erased or empty; null: there is none.
 inline Word32* free_slot(Word32* bucket) {
   Word32* const end = bucket + kSlotsPerBucket;

@@ -82,7 +82,7 @@ void Dict::drop(Caller& caller, Fresh& fresh) const {
 }
 
 bool Dict::append(const Entry& entry, std::uint64_t hash, Fresh& to) {
-  const std::uint32_t room = std::max(padded(entry.layout.bytes()), 8U);
+  const std::uint32_t room = room_for(entry.layout.bytes());
   const std::uint32_t bytes = entry_bytes(entry.key_bytes(), room);
   const Block& block = to.block;
   if (bytes > block.bytes() - to.tail) return false;
@@ -132,8 +132,8 @@ void Dict::set_derived(Shard& shard, const Fresh& fresh) {
   shard.used.store(fresh.count, std::memory_order_relaxed);
   shard.tail.store(fresh.tail, std::memory_order_relaxed);
   shard.live.store(fresh.live, std::memory_order_relaxed);
-  shard.spare.store(fresh.spare, std::memory_order_relaxed);
-  shard.spares.store(fresh.spares, std::memory_order_relaxed);
+  shard.spare.store(0, std::memory_order_relaxed);
+  shard.spares.store(0, std::memory_order_relaxed);
 }
 
 void Dict::publish_root(Shard& shard, const Fresh& fresh) const {
@@ -172,15 +172,14 @@ Result Dict::rebuild(Call& call, Shard& shard, std::uint64_t root, Plan plan) {
     return result;
   }
   Block old;
-  bool is_other = false;  // by now: whoever wants room looks again
   const std::uint32_t depth = shard.depth.load(std::memory_order_relaxed);
-  if (shard.root.load(std::memory_order_relaxed) == root && depth != 0) {
+  // Else somebody was quicker: whoever wants room looks again.
+  const bool same = shard.root.load(std::memory_order_relaxed) == root && depth != 0;
+  if (same) {
     (void)open_block(root, old);
     result = copy_live(old, index, low_bits((depth - 1) & 31), fresh);
-  } else {
-    is_other = true;
   }
-  if (result != Result::kDone || is_other) {
+  if (result != Result::kDone || !same) {
     unlock_word(call.caller, shard.lock);
     drop(call.caller, fresh);
     return result;
@@ -267,21 +266,21 @@ Result Dict::split(Call& call, Shard& shard, std::uint64_t root, Wanted wanted, 
     return result;
   }
   Block old;
-  const bool is_other = shard.root.load(std::memory_order_relaxed) != root ||
-                        shard.depth.load(std::memory_order_relaxed) != depth;
-  if (!is_other) {
+  const bool same = shard.root.load(std::memory_order_relaxed) == root &&
+                    shard.depth.load(std::memory_order_relaxed) == depth;
+  if (same) {
     (void)open_block(root, old);
     result = copy_live(old, index, low_bits(bits), low, &high);
   }
-  const bool goes_on = result == Result::kDone && !is_other;
+  const bool copied = result == Result::kDone && same;
   // Somebody who holds the upper one may be waiting for this one: no waiting here.
   std::uint32_t free = 0;
-  const bool taken = goes_on && !upper->lock.change(free, call.caller.owner << 2);
-  if (goes_on && !taken && upper->depth.load() != 0) {
+  const bool taken = copied && !upper->lock.change(free, call.caller.owner << 2);
+  if (copied && !taken && upper->depth.load() != 0) {
     unlock_word(call.caller, upper->lock);
     result = Result::kDamaged;
   }
-  if (result != Result::kDone || is_other || taken) {
+  if (result != Result::kDone || !same || taken) {
     unlock_word(call.caller, shard.lock);
     drop(call.caller, low);
     drop(call.caller, high);

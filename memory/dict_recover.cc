@@ -55,11 +55,12 @@ void Dict::recount(Shard& shard) const {
       ++found.count;
       found.live += entry.bytes();
       latest = std::max(latest, sequence_in(entry.key_word) + 1);
-      found.tail = std::max(found.tail, entry.offset + entry.bytes());
+      found.tail = std::max(found.tail, entry.place().end());
     }
   }
-  if (has_fault(Fault::kSparesKept)) found.spare = shard.spare.load();
+  const std::uint32_t spare = shard.spare.load(std::memory_order_relaxed);
   set_derived(shard, found);
+  if (has_fault(Fault::kSparesKept)) shard.spare.store(spare);
   shard.used.store(used, std::memory_order_relaxed);
   shard.latest.store(latest, std::memory_order_relaxed);
 }
@@ -232,7 +233,6 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
   std::uint64_t live = 0;
   std::uint32_t count = 0;
   std::uint32_t used = 0;
-  std::uint32_t end = block.log();
   for (std::uint32_t i = 0; i < block.slots() && wrong.empty(); ++i) {
     const std::uint32_t seen = block.slot(i).load();
     if (seen == 0) continue;
@@ -259,7 +259,6 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     if (rests) places.push_back(entry.place());
     ++count;
     live += entry.bytes();
-    end = std::max(end, entry.offset + entry.bytes());
     stat.probes += steps + 1;
     if (entry.layout.large()) {
       ++stat.large_values;
@@ -285,7 +284,7 @@ bool Dict::verify_shard(const Shard& shard, std::uint32_t index, DictStat& stat,
     if (!places[i].overlaps(places[i - 1])) continue;
     wrong = absl::StrCat("shard ", index, ": two entries, or spares, at ", places[i].offset);
   }
-  if (!places.empty()) end = std::max(end, places.back().end());
+  const std::uint32_t end = places.empty() ? block.log() : places.back().end();
   compare("is where its log ends", std::max(end, tail), tail);
   return wrong.empty();
 }

@@ -1,7 +1,5 @@
 // Changing one key, wherever it is and whatever that takes. What nearly every call meets instead is
 // in dict_at_once.cc. See dict.h.
-#include <algorithm>
-
 #include "absl/cleanup/cleanup.h"
 
 #include "memory/dict_put.h"
@@ -47,30 +45,27 @@ bool Dict::prepare(Shard& shard, const Block& block, const DictKey& key, const S
 [[gnu::noinline]] bool Dict::take_spare(Shard& shard, const Block& block, std::uint32_t bytes,
                                         EntryPlace& place) {
   constexpr int kLooks = 6;
-  const auto fits = [&](std::uint32_t word) {
-    place = EntryPlace::of(word);
-    return place.suits(bytes) && is_in_log(block, place);
-  };
-  if (fits(shard.spare.load(std::memory_order_relaxed))) {
+  place = EntryPlace::of(shard.spare.load(std::memory_order_relaxed));
+  if (place.suits(bytes) && is_in_log(block, place)) {
     shard.spare.store(0, std::memory_order_relaxed);
     return true;
   }
   std::uint32_t word = shard.spares.load(std::memory_order_relaxed);
   EntryPlace before;
   for (int look = 0; look < kLooks && word != 0; ++look) {
-    // Somebody wrote nonsense there.
-    if (!is_in_log(block, EntryPlace::of(word))) return false;
-    const std::uint32_t next = next_spare(block, EntryPlace::of(word));
-    if (fits(word)) {
-      if (before.bytes == 0) {
-        shard.spares.store(next, std::memory_order_relaxed);
-      } else {
-        set_next_spare(block, before, next);
-      }
-      return true;
+    place = EntryPlace::of(word);
+    if (!is_in_log(block, place)) return false;  // somebody wrote nonsense there
+    word = next_spare(block, place);
+    if (!place.suits(bytes)) {
+      before = place;
+      continue;
     }
-    before = EntryPlace::of(word);
-    word = next;
+    if (before.bytes == 0) {
+      shard.spares.store(word, std::memory_order_relaxed);
+    } else {
+      set_next_spare(block, before, word);
+    }
+    return true;
   }
   return false;
 }

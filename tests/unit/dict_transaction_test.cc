@@ -39,11 +39,18 @@ void fill_up(DictMemory& memory, Process& process) {
   }
 }
 
-memory::TransactionChange put_of(DictMemory& memory, const std::string& key,
-                                 const std::string& value) {
-  return {.dict = &memory.dict(),
-          .key = memory.dict().key(test::kText, key),
-          .value = {.data = value.data(), .bytes = value.size(), .kind = test::kText}};
+// All of the keys, by one transaction.
+Result put_all(DictMemory& memory, Process& process, const std::vector<std::string>& keys,
+               const std::string& value) {
+  memory::TransactionChanges changes;
+  for (const std::string& key : keys) {
+    changes.keys.push_back(
+        {.dict = &memory.dict(),
+         .key = memory.dict().key(test::kText, key),
+         .value = {.data = value.data(), .bytes = value.size(), .kind = test::kText}});
+  }
+  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
+  return memory::Transaction(memory.home()).commit(call, changes, {});
 }
 
 // Where a key would be is an entry that only looks like it.
@@ -60,10 +67,7 @@ TEST(DictTransaction, LeavesAnotherKeyOfTheSameTagAlone) {
     const bool same_bucket = ((memory::bucket_bits(hash) ^ memory::bucket_bits(other)) & 7) == 0;
     if (memory::tag_of(hash) == memory::tag_of(other) && same_bucket) twin = std::to_string(i);
   }
-  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
-  memory::TransactionChanges changes;
-  changes.keys.push_back(put_of(memory, twin, value));
-  ASSERT_EQ(memory::Transaction(memory.home()).commit(call, changes, {}), Result::kDone);
+  ASSERT_EQ(put_all(memory, process, {twin}, value), Result::kDone);
   expect_sound(memory);
   ASSERT_EQ(dict.put("one more", value), Result::kDone);
   EXPECT_EQ(dict.get("key"), value);
@@ -76,10 +80,7 @@ Result put_many(DictMemory& memory, Process& process, const std::string& name, i
   std::vector<std::string> keys;
   keys.reserve(static_cast<std::size_t>(many));
   for (int i = 0; i < many; ++i) keys.push_back(name + std::to_string(10'000'000 + i));
-  memory::TransactionChanges changes;
-  for (const std::string& key : keys) changes.keys.push_back(put_of(memory, key, value));
-  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
-  return memory::Transaction(memory.home()).commit(call, changes, {});
+  return put_all(memory, process, keys, value);
 }
 
 // The keys that had room count, too, when more room is made.
@@ -151,21 +152,13 @@ TEST(DictTransaction, LeavesNothingBehindWhereItWasTakenBack) {
   for (int i = 0; i < 5000; ++i) {
     ASSERT_EQ(dict.put(std::to_string(i), std::string(50, 'v')), Result::kDone);
   }
-  memory::Call call{.caller = process.caller, .timeout_ns = test::kPatienceNs};
-  const auto commit = [&](const std::vector<std::string>& keys, const std::string& value) {
-    memory::TransactionChanges changes;
-    for (const std::string& key : keys) {
-      changes.keys.push_back(put_of(memory, key, value));
-    }
-    return memory::Transaction(memory.home()).commit(call, changes, {});
-  };
   fill_up(memory, process);
   const std::string odd(200, '\xff');
   std::vector<std::string> keys{key_in(memory, 1, "odd")};
   while (keys.size() < 30) {
     keys.push_back(key_in(memory, 2, std::to_string(keys.size()) + std::string(8000, 'k')));
   }
-  ASSERT_EQ(commit(keys, odd), Result::kExhausted);
+  ASSERT_EQ(put_all(memory, process, keys, odd), Result::kExhausted);
   EXPECT_EQ(dict.get(keys[0]), std::nullopt);
   for (const char* name : {"a", "bbbbbbbbbb", "cccccccccccccccccccc"}) {
     const std::string key = key_in(memory, 1, name);
